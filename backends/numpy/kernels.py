@@ -1,0 +1,73 @@
+"""Kernels that NumPy runs faster, or as one call, when bound to fixed arrays.
+
+Each binder gives `(function, arguments)`, or None where the op's own kernel has to do it; the values are those of
+the op's own kernel, bit for bit (of products: those of `blas`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from graphflow.backends.base import Call
+from graphflow.backends.numpy.blas import bind_matmul
+from graphflow.op import Op
+from graphflow.ops.reduction import working_dtype
+from graphflow.ops.ufunc import Ufunc
+from graphflow.types import is_floating, is_integer
+
+__all__ = ["bind"]
+
+Inputs = tuple[Any, ...]
+
+
+def bind(op: Op, attrs: Mapping[str, Any], inputs: Inputs, out: Any) -> Call | None:
+    """One call of NumPy's for an op on fixed arrays, or None."""
+    if isinstance(op.kernel, Ufunc):
+        function = op.kernel.of(np)
+        return (function, (*inputs, out)) if isinstance(function, np.ufunc) else None
+    binder = _BINDERS.get(op.name)
+    return None if binder is None else binder(inputs, out, **attrs)
+
+
+def _assign(inputs: Inputs, out: Any) -> Call:
+    return np.copyto, (out, inputs[1])
+
+
+def _cast(inputs: Inputs, out: Any, *, dtype: np.dtype[Any]) -> Call | None:
+    if is_integer(dtype) and is_floating(inputs[0].dtype):
+        return None  # C leaves it undefined what becomes of numbers that do not fit
+    return np.copyto, (out, inputs[0], "unsafe")
+
+
+def _fold(ufunc: np.ufunc) -> Callable[..., Call]:
+    def binder(inputs: Inputs, out: Any, *, axis: Any, keepdims: bool, dtype: Any = None) -> Call:
+        accumulator = out.dtype if dtype is None else working_dtype(np, dtype)
+        return ufunc.reduce, (inputs[0], axis, accumulator, out, keepdims)
+
+    return binder
+
+
+def _position(name: str) -> Callable[..., Call]:
+    def binder(inputs: Inputs, out: Any, *, axis: int | None, keepdims: bool) -> Call:
+        return partial(getattr(inputs[0], name), axis, out, keepdims=keepdims), ()
+
+    return binder
+
+
+_BINDERS: dict[str, Callable[..., Call | None]] = {
+    "assign": _assign,
+    "cast": _cast,
+    "matmul": bind_matmul,
+    "sum": _fold(np.add),
+    "prod": _fold(np.multiply),
+    "max": _fold(np.maximum),
+    "min": _fold(np.minimum),
+    "any": _fold(np.logical_or),
+    "all": _fold(np.logical_and),
+    "argmax": _position("argmax"),
+    "argmin": _position("argmin"),
+}

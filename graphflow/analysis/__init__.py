@@ -1,0 +1,1 @@
+"""Facts about programs and graphs; nothing here changes anything."""

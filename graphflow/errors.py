@@ -1,0 +1,178 @@
+"""The error tree: every mistake a user can make has one class here.
+
+    GraphflowError
+    ├── BuildError ValueError          a node, name, scope or argument that cannot be
+    │   ├── ShapeError                 shapes that do not fit
+    │   ├── ArgumentError              a parameter outside its range
+    │   ├── NameError NameError        a name that is malformed or unknown
+    │   └── GraphError                 tensors of two graphs, a finalized graph, a cycle
+    ├── DTypeError TypeError           element types that do not fit
+    ├── GradientError ValueError       a gradient that does not exist
+    ├── FeedError ValueError           a fed value that is missing, surplus or misshapen
+    ├── FetchError ValueError          something that cannot be fetched
+    ├── UninitializedError             a variable read before it has a value
+    ├── SessionError RuntimeError      a closed or busy session
+    ├── RunError RuntimeError          a node failed while running
+    │   ├── AssertError AssertionError     an `Assert` node found its condition false
+    │   ├── IndexRangeError IndexError     an index outside its axis, known only now
+    │   ├── CallbackError                  a `py_func` or custom kernel raised or broke its word
+    │   └── IterationLimitError            a loop that did not end
+    ├── MemoryLimitError MemoryError   a plan or a file that needs more memory than allowed
+    ├── BackendError RuntimeError      a device or library that is absent
+    ├── FormatError ValueError         a file that is not what it claims to be
+    │   └── CheckpointError            a checkpoint that does not fit the graph
+    ├── RenderError ValueError         a picture that cannot be drawn or written
+    └── VerifyError RuntimeError       a broken invariant: our own fault
+
+A message says what was asked, what was got, what would be right, and the user's line.
+"""
+
+from __future__ import annotations
+
+import builtins
+
+__all__ = [
+    "ArgumentError",
+    "AssertError",
+    "BackendError",
+    "BuildError",
+    "CallbackError",
+    "CheckpointError",
+    "DTypeError",
+    "FeedError",
+    "FetchError",
+    "FormatError",
+    "GradientError",
+    "GraphError",
+    "GraphGrowthWarning",
+    "GraphflowError",
+    "IndexRangeError",
+    "IterationLimitError",
+    "MemoryLimitError",
+    "NameError",
+    "RenderError",
+    "RunError",
+    "SessionError",
+    "ShapeError",
+    "UninitializedError",
+    "VerifyError",
+    "shorten",
+]
+
+
+class GraphflowError(Exception):
+    """Root of all errors that graphflow raises on purpose.
+
+    `located` tells whether the message already names the user's line; whoever first knows
+    the node adds it with `at`, and nobody adds it twice.
+    """
+
+    located = False
+
+    def at(self, place: str) -> GraphflowError:
+        """Add one line that says where the node was made, unless one is there. Returns self."""
+        if not self.located:
+            self.args = (f"{self.args[0] if self.args else ''}\n  {place}", *self.args[1:])
+            self.located = True
+        return self
+
+
+class BuildError(GraphflowError, ValueError):
+    """A node, name, scope or argument that cannot be."""
+
+
+class ShapeError(BuildError):
+    """Shapes that do not fit together, or a shape that is not one."""
+
+
+class ArgumentError(BuildError):
+    """A parameter of an op outside what the op takes."""
+
+
+class NameError(BuildError, builtins.NameError):
+    """A name that is malformed, or that nothing in the graph has."""
+
+
+class GraphError(BuildError):
+    """Tensors of two graphs, a finalized graph, crossed scopes, a cycle."""
+
+
+class DTypeError(GraphflowError, TypeError):
+    """Element types that do not fit, or a value that has none."""
+
+
+class GradientError(GraphflowError, ValueError):
+    """A gradient that does not exist."""
+
+
+class FeedError(GraphflowError, ValueError):
+    """A fed value that is missing, surplus, or does not fit its tensor."""
+
+
+class FetchError(GraphflowError, ValueError):
+    """Something that cannot be fetched."""
+
+
+class UninitializedError(GraphflowError, RuntimeError):
+    """A variable is read before it has a value."""
+
+
+class SessionError(GraphflowError, RuntimeError):
+    """A session that is closed, or busy on the calling thread."""
+
+
+class RunError(GraphflowError, RuntimeError):
+    """A node failed while it ran; the original error is the `__cause__`."""
+
+
+class AssertError(RunError, AssertionError):
+    """An `Assert` node found its condition false."""
+
+
+class IndexRangeError(RunError, IndexError):
+    """An index outside its axis, known only when the value was."""
+
+
+class CallbackError(RunError):
+    """A Python callback raised, or gave something else than it promised."""
+
+
+class IterationLimitError(RunError):
+    """A loop reached its iteration limit."""
+
+
+class MemoryLimitError(GraphflowError, MemoryError):
+    """A plan or a file needs more memory than it may have."""
+
+
+class BackendError(GraphflowError, RuntimeError):
+    """A device or a library is absent, or a device name is not one."""
+
+
+class FormatError(GraphflowError, ValueError):
+    """A file is damaged, of another format, or of a newer version."""
+
+
+class CheckpointError(FormatError):
+    """A checkpoint does not fit the variables it is restored into."""
+
+
+class RenderError(GraphflowError, ValueError):
+    """A picture that cannot be drawn or written."""
+
+
+class VerifyError(GraphflowError, RuntimeError):
+    """An invariant of graphflow's own does not hold."""
+
+
+class GraphGrowthWarning(UserWarning):
+    """One line makes the same node again and again: the graph grows in a loop."""
+
+
+def shorten(value: object, limit: int = 80) -> str:
+    """`repr(value)` cut to `limit` characters, safe for any object in an error message."""
+    try:
+        text = repr(value[: limit + 1]) if isinstance(value, (str, bytes)) else repr(value)
+    except Exception:  # noqa: BLE001 a hostile or broken __repr__ must not hide the real error
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= limit else text[: limit - 1] + "…"

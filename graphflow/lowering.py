@@ -1,0 +1,377 @@
+"""From a bound subgraph to a program: placement, order, bytes for every value, instructions.
+
+`compile_subgraph` is the whole way below the passes; control-flow bodies go the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphflow.bind import bind
+from graphflow.graph import Node, Tensor
+from graphflow.planning.arena import Lifetime, plan_arena
+from graphflow.planning.placement import Placed, place
+from graphflow.planning.schedule import Schedule, schedule
+from graphflow.program import Instruction, Kind, Place, Program, Slot
+from graphflow.subgraph import Subgraph, prune
+from graphflow.types import DimLike, TensorType, substitute
+
+__all__ = ["COPIED_FEED_NBYTES", "compile_subgraph"]
+
+COPIED_FEED_NBYTES = 16_384
+"""Feeds up to this size are copied into planned bytes: then every kernel that reads them is bound in advance."""
+
+DIRECT_RESULT_NBYTES = 65_536
+"""Fetched values from this size on are allocated by their kernel and handed out without a copy."""
+
+Resolve = Callable[[str | None], str]
+
+
+def compile_subgraph(
+    subgraph: Subgraph,
+    sizes: Mapping[str, DimLike],
+    resolve: Resolve,
+    io_device: str,
+    *,
+    is_body: bool = False,
+) -> Program:
+    """Lower a bound subgraph.
+
+    sizes: what symbols were bound to, for the sub-graphs of control flow.
+    resolve: the canonical device for what a node asks. io_device: where feeds arrive and fetches leave.
+    is_body: feeds are then always by reference and fetches always copied.
+    """
+    placed = place(subgraph, resolve, io_device)
+    return _Lowering(placed, schedule(placed.subgraph), sizes, resolve, is_body).program()
+
+
+@dataclass(slots=True)
+class _Buffer:
+    """A root of planned bytes: live in [first, last], on one device."""
+
+    slot: int
+    nbytes: int
+    device: str
+    first: int
+    last: int
+
+
+@dataclass(slots=True)
+class _Lowering:
+    placed: Placed
+    order: Schedule
+    sizes: Mapping[str, DimLike]
+    resolve: Resolve
+    is_body: bool
+    slots: list[Any] = field(default_factory=list)
+    slot_of: dict[Tensor, int] = field(default_factory=dict)
+    root: list[int] = field(default_factory=list)  # slot -> the slot whose bytes it shares
+    contiguous: list[bool] = field(default_factory=list)
+    buffers: dict[int, _Buffer] = field(default_factory=dict)  # by root slot
+    current: dict[Tensor, int] = field(default_factory=dict)  # variable handle -> slot of its latest value
+    variables: dict[Tensor, tuple[int, bool, Place]] = field(default_factory=dict)
+    last_use: dict[Tensor, int] = field(default_factory=dict)
+    overwritten: dict[Tensor, None] = field(default_factory=dict)  # handles whose own bytes were written
+
+    def program(self) -> Program:
+        order = self.order.order
+        subgraph = self.placed.subgraph
+        self._find_last_uses()
+        feeds = [self._feed(t) for t in subgraph.inputs]
+        pending: list[tuple[Node, tuple[int, ...], tuple[int, ...]]] = []
+        swaps: dict[Tensor, tuple[int, int]] = {}
+        written: dict[Tensor, None] = {}
+        counters: list[int] = []
+        commit = len(order)
+        commit_at = -1
+        for position, node in enumerate(order):
+            if position == self.order.commit:
+                commit_at = len(pending)
+            name = node.op.name
+            if node.op.is_source:
+                self._source(node, counters)
+            elif name == "read":
+                self._read(node)
+            elif name == "assign":
+                self._assign(node, position, pending, swaps)
+                written[node.inputs[0]] = None
+            elif name != "no_op":
+                pending.append(self._operation(node, position))
+        commit = len(pending) if commit_at < 0 else commit_at
+        fetches = [self._fetch(t) for t in subgraph.outputs]
+        instructions = self._with_frees(pending, set(fetches))
+        arena = self._place_buffers()
+        late = self._late_slots(instructions, commit)
+        return Program(
+            tuple(self.slots),
+            instructions,
+            tuple(feeds),
+            tuple(fetches),
+            tuple(self._is_final(t, s, late) for t, s in zip(subgraph.outputs, fetches, strict=True)),
+            commit,
+            tuple(swaps.values()),
+            tuple(self.variables.values()),
+            tuple(self.variables[h][0] for h in written),
+            tuple(counters),
+            arena,
+            self.placed.input_device,
+        )
+
+    # --- lifetimes ---
+
+    def _find_last_uses(self) -> None:
+        for position, node in enumerate(self.order.order):
+            for t in node.inputs:
+                self.last_use[t] = position
+        for t in self.placed.subgraph.outputs:
+            self.last_use[t] = len(self.order.order)
+        # a view keeps its source alive
+        for node in reversed(self.order.order):
+            if node.op.is_view:
+                end = max(self.last_use.get(t, -1) for t in node.outputs)
+                source = node.inputs[0]
+                self.last_use[source] = max(self.last_use.get(source, -1), end)
+
+    def _new(self, slot: Slot, *, root: int | None = None, contiguous: bool = True) -> int:
+        number = len(self.slots)
+        self.slots.append(slot)
+        self.root.append(number if root is None else root)
+        self.contiguous.append(contiguous)
+        return number
+
+    def _buffer(self, t: Tensor, device: str, first: int, last: int, kind: Kind = Kind.BUFFER) -> int:
+        nbytes = t.type.nbytes or 0
+        number = self._new(Slot(kind, t.type, device, nbytes))
+        self.buffers[number] = _Buffer(number, nbytes, device, first, max(first, last))
+        return number
+
+    # --- what gives values ---
+
+    def _feed(self, t: Tensor) -> int:
+        nbytes = t.type.nbytes
+        device = self.placed.input_device
+        if not self.is_body and nbytes is not None and nbytes <= COPIED_FEED_NBYTES:
+            number = self._buffer(t, device, -1, self.last_use.get(t, -1), Kind.COPIED_FEED)
+        else:
+            number = self._new(Slot(Kind.FEED, t.type, device, nbytes))
+        self.slot_of[t] = number
+        return number
+
+    def _source(self, node: Node, counters: list[int]) -> None:
+        device = self.placed.device[node]
+        t = node.outputs[0]
+        if t in self.slot_of:
+            return
+        if node.op.name == "constant":
+            value = node.attrs["value"].array
+            number = self._new(Slot(Kind.CONSTANT, t.type, device, t.type.nbytes, value=value))
+        elif node.op.name == "variable":
+            number = self._new(Slot(Kind.VARIABLE, t.type, device, t.type.nbytes, key=node.name))
+            self.variables[t] = (number, False, Place(node))
+            self.current[t] = number
+        else:
+            number = self._new(Slot(Kind.COUNTER, t.type, device, t.type.nbytes, key=node.name))
+            counters.append(number)
+        self.slot_of[t] = number
+
+    def _read(self, node: Node) -> None:
+        handle = node.inputs[0]
+        number = self.current.get(handle, self.slot_of[handle])
+        self.slot_of[node.outputs[0]] = number
+        if handle in self.variables and number == self.variables[handle][0]:
+            slot, needed, place = self.variables[handle]
+            self.variables[handle] = (slot, needed or handle not in self.overwritten, place)
+
+    def _assign(
+        self, node: Node, position: int, pending: list[Any], swaps: dict[Tensor, tuple[int, int]]
+    ) -> None:
+        handle, value = node.inputs
+        write = self.order.writes[node]
+        storage = self.slot_of[handle]
+        if write.direct:
+            self.overwritten[handle] = None
+            self.current[handle] = storage
+            self.slot_of[node.outputs[0]] = storage
+            if write.producer is not None:
+                return  # the producer, lowered just before, wrote the storage itself
+            pending.append((node, (storage, self.slot_of[value]), (storage,)))
+            return
+        source = self.slot_of[value]
+        root = self.buffers.get(self.root[source])
+        end = len(self.order.order)
+        if root is not None and root.slot == source and self.slots[source].type == node.outputs[0].type:
+            number = source  # the value's own bytes serve until the commit
+            root.last = end
+        elif node.outputs[0].type.is_static:
+            number = self._buffer(node.outputs[0], self.placed.device[node], position, end)
+            pending.append((node, (storage, source), (number,)))
+        else:
+            number = source
+        self.current[handle] = number
+        self.slot_of[node.outputs[0]] = number
+        swaps[handle] = (number, storage)
+
+    def _operation(self, node: Node, position: int) -> tuple[Node, tuple[int, ...], tuple[int, ...]]:
+        inputs = tuple([self.slot_of[t] for t in node.inputs])
+        device = self.placed.device[node]
+        op = node.op
+        if len(node.outputs) != 1:
+            outputs = [self._new(Slot(Kind.DYNAMIC, t.type, device, t.type.nbytes)) for t in node.outputs]
+            self.slot_of.update(zip(node.outputs, outputs, strict=True))
+            return node, inputs, tuple(outputs)
+        t = node.outputs[0]
+        nbytes = t.type.nbytes
+        number = self._target_storage(node, position) if self.order.writes else -1
+        if number < 0 and op.is_view:
+            number = self._view(node, inputs[0], device)
+        if number < 0 and op.takes_out and nbytes is not None and not self._hand_out(t, nbytes):
+            if op.in_place:
+                number = self._reuse(t, inputs, position, device)
+            if number < 0:
+                number = self._new(Slot(Kind.BUFFER, t.type, device, nbytes))
+                last = self.last_use.get(t, position)
+                self.buffers[number] = _Buffer(number, nbytes, device, position, max(position, last))
+        if number < 0:
+            number = self._new(Slot(Kind.DYNAMIC, t.type, device, nbytes))
+        self.slot_of[t] = number
+        return node, inputs, (number,)
+
+    def _target_storage(self, node: Node, position: int) -> int:
+        """The variable's own slot if this node's value is written straight into it."""
+        order = self.order.order
+        if position + 1 < len(order):
+            write = self.order.writes.get(order[position + 1])
+            if write is not None and write.producer is node:
+                return self.slot_of[write.node.inputs[0]]
+        return -1
+
+    def _hand_out(self, t: Tensor, nbytes: int) -> bool:
+        """True for large fetched values: their kernel allocates them, so that no copy is needed."""
+        return nbytes >= DIRECT_RESULT_NBYTES and self.last_use.get(t) == len(self.order.order)
+
+    def _view(self, node: Node, source: int, device: str) -> int:
+        in_type, out_type = node.inputs[0].type, node.outputs[0].type
+        if self.slots[source].device != device:
+            return -1
+        answer = node.op.view(in_type, out_type, node.attrs, self.contiguous[source])
+        if answer is None:
+            return -1
+        root = self.root[source]
+        number = self._new(
+            Slot(Kind.VIEW, out_type, device, 0, base=source), root=root, contiguous=bool(answer)
+        )
+        return number
+
+    def _reuse(self, t: Tensor, inputs: tuple[int, ...], position: int, device: str) -> int:
+        """A buffer that dies here and can be overwritten by the result `t`, or -1."""
+        for s in inputs:
+            buffer = self.buffers.get(s)
+            if (
+                buffer is None
+                or buffer.last != position
+                or buffer.device != device
+                or self.slots[s].type != t.type
+            ):
+                continue
+            for o in inputs:
+                if o != s and self.root[o] == s:  # a view of it is read as well
+                    break
+            else:
+                buffer.last = max(position, self.last_use.get(t, position))
+                return s
+        return -1
+
+    def _fetch(self, t: Tensor) -> int:
+        if t.op.op.name == "variable" and t in self.variables:
+            number, needed, place = self.variables[t]
+            given = t in self.overwritten or self.current[t] != number
+            self.variables[t] = (number, needed or not given, place)
+            return number
+        return self.slot_of[t]
+
+    # --- finishing ---
+
+    def _with_frees(self, pending: list[Any], kept: set[int]) -> tuple[Instruction, ...]:
+        """Instructions, each with the dynamic slots that nothing needs after it."""
+        last: dict[int, int] = {}
+        from_kernel = [self.slots[r].kind in (Kind.DYNAMIC, Kind.FEED) for r in self.root]
+        for i, (_, inputs, outputs) in enumerate(pending):
+            for s in (*inputs, *outputs):
+                if from_kernel[s]:
+                    last[self.root[s]] = i
+                    last[s] = i
+        held = {self.root[s] for s in (*kept, *self.current.values())}
+        frees: dict[int, list[int]] = {}
+        for s, i in last.items():
+            if self.root[s] not in held and self.slots[s].kind in (Kind.DYNAMIC, Kind.VIEW):
+                frees.setdefault(i, []).append(s)
+        used = kept | set(self.current.values())
+        for _, inputs, _ in pending:
+            used.update(inputs)
+        made = []
+        for i, (node, inputs, outputs) in enumerate(pending):
+            freed = tuple(sorted(frees[i])) if i in frees else ()
+            made.append(self._instruction(node, inputs, outputs, freed, used))
+        return tuple(made)
+
+    def _instruction(
+        self,
+        node: Node,
+        inputs: tuple[int, ...],
+        outputs: tuple[int, ...],
+        frees: tuple[int, ...],
+        used: set[int],
+    ) -> Instruction:
+        op = node.op
+        bodies: tuple[Program, ...] = ()
+        flags: tuple[bool, ...] = ()
+        if op.is_control:
+            flags = tuple(s in used for s in outputs)
+            bodies = tuple(self._body(b, node) for b in node.attrs["bodies"])
+        workspace = 0
+        if op.workspace is not None and all(t.type.is_static for t in (*node.inputs, *node.outputs)):
+            workspace = op.workspace(
+                [t.type for t in node.inputs], [t.type for t in node.outputs], **node.attrs
+            )
+        is_view = len(outputs) == 1 and self.slots[outputs[0]].kind is Kind.VIEW and op.is_view
+        device = self.placed.device[node]
+        place = Place(node)
+        return Instruction(
+            op, node.attrs, inputs, outputs, device, place, frees, bodies, flags, workspace, is_view
+        )
+
+    def _body(self, body: Any, node: Node) -> Program:
+        types = [TensorType(t.type.dtype, substitute(t.type.shape, self.sizes)) for t in body.inputs]
+        nodes = tuple(body.graph.operations)
+        whole = prune(Subgraph(nodes, tuple(body.inputs), tuple(body.outputs), tuple(body.effects)))
+        bound, sizes = bind(whole, types, self.sizes)
+        device = self.placed.device[node]
+
+        def resolve(asked: str | None) -> str:
+            return device if asked is None else self.resolve(asked)
+
+        return compile_subgraph(bound, sizes, resolve, device, is_body=True)
+
+    def _place_buffers(self) -> dict[str, int]:
+        """Offsets for every buffer, device by device; fills them into the slots."""
+        arena: dict[str, int] = {}
+        for device in dict.fromkeys(b.device for b in self.buffers.values()):
+            mine = [b for b in self.buffers.values() if b.device == device]
+            plan = plan_arena([Lifetime(b.nbytes, b.first, b.last) for b in mine])
+            arena[device] = plan.nbytes
+            for b, offset in zip(mine, plan.offsets, strict=True):
+                self.slots[b.slot] = self.slots[b.slot]._replace(offset=offset)
+        return arena
+
+    def _late_slots(self, instructions: tuple[Instruction, ...], commit: int) -> set[int]:
+        """Slots that the commit's own instructions write, and views of them."""
+        late = {s for i in instructions[commit:] for s in i.outputs}
+        return late | {n for n, root in enumerate(self.root) if root in late}
+
+    def _is_final(self, t: Tensor, slot: int, late: set[int]) -> bool:
+        """True if the fetched value is there before the commit begins, and may be gone after it."""
+        if t in self.variables:  # the variable itself: its value after the run's writes
+            return t not in self.overwritten and self.current[t] == slot
+        return slot not in late

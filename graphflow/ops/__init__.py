@@ -1,0 +1,1 @@
+"""The ops: each file declares some, beside the public functions that build their nodes."""

@@ -1,0 +1,78 @@
+"""Broadcasting made explicit: tensors repeated along axes, as views."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphflow.errors import ShapeError, shorten
+from graphflow.graph import Tensor, make_node
+from graphflow.op import F, Op, Trait, declare, public
+from graphflow.ops.arguments import dims_argument, known_shape
+from graphflow.ops.constant import as_tensor
+from graphflow.ops.like import view_broadcast
+from graphflow.types import Dim, Shape, TensorType, broadcast_shapes, dims_equal
+
+__all__ = ["broadcast_arrays", "broadcast_to"]
+
+
+def _infer_broadcast_to(x: TensorType, *, shape: Shape) -> TensorType:
+    lead = len(shape) - x.rank
+    fits = lead >= 0 and all(
+        (type(d) is int and d == 1) or dims_equal(d, s) is not False
+        for d, s in zip(x.dims, shape[lead:], strict=True)
+        if not (isinstance(d, Dim) and type(s) is int)
+    )
+    if not fits:
+        raise ShapeError(f"{x} cannot be broadcast to {list(shape)}")
+    return TensorType(x.dtype, shape)
+
+
+def _broadcast_kernel(xp: Any, x: Any, *, shape: tuple[int, ...], out: Any = None) -> Any:
+    if out is None:
+        return xp.broadcast_to(x, shape)
+    xp.copyto(out, x)
+    return out
+
+
+BROADCAST_TO = declare(
+    Op(
+        "broadcast_to",
+        _infer_broadcast_to,
+        _broadcast_kernel,
+        lambda node, g: (F.sum_to_like(g, node.inputs[0]),),
+        Trait.OUT,
+        dtype=lambda x, *, shape: TensorType(x.dtype, shape),
+        view=view_broadcast,
+        default_name="BroadcastTo",
+        doc="Axes of size 1, and missing ones in front, repeated to a given shape.",
+    )
+)
+
+
+@public
+def broadcast_to(x: Any, shape: Any, name: str | None = None) -> Tensor:
+    """`x` repeated to `shape` by the rule of broadcasting; a view, so it costs no memory.
+
+    Raises ShapeError if `x` does not broadcast to that very shape.
+    """
+    attrs = {"shape": dims_argument(shape, "broadcast_to: shape")}
+    return make_node(BROADCAST_TO, (as_tensor(x),), attrs, name).outputs[0]
+
+
+@public
+def broadcast_arrays(*arrays: Any) -> list[Tensor]:
+    """All arguments broadcast to their common shape. Raises ShapeError if there is none."""
+    tensors = [as_tensor(a) for a in arrays]
+    if not tensors:
+        return []
+    shapes = [known_shape(t) for t in tensors]
+    known = [s for s in shapes if s is not None]
+    if len(known) == len(tensors):
+        try:
+            target = broadcast_shapes(*known)
+        except ShapeError:
+            listed = ", ".join(str(t.type) for t in tensors)
+            raise ShapeError(f"broadcast_arrays: {shorten(listed, 200)} have no common shape") from None
+        tensors = [t if t.type.shape == target else F.broadcast_to_like(t, *tensors) for t in tensors]
+        return tensors
+    return [F.broadcast_to_like(t, *tensors[:k], *tensors[k + 1 :]) for k, t in enumerate(tensors)]

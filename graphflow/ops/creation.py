@@ -1,0 +1,241 @@
+"""Tensors made from nothing but their type: zeros, ones, full and the like, ranges, the identity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from graphflow.errors import ArgumentError, ShapeError, shorten
+from graphflow.graph import Tensor, make_node
+from graphflow.op import F, Op, Trait, declare, public
+from graphflow.ops.arguments import dims_argument, known_shape, typed
+from graphflow.ops.cast import dtype_of
+from graphflow.ops.constant import as_array, as_tensor
+from graphflow.types import (
+    DimLike,
+    Shape,
+    TensorType,
+    as_dtype,
+    as_index,
+    default_float,
+    is_floating,
+)
+
+__all__ = [
+    "empty",
+    "empty_like",
+    "eye",
+    "fill",
+    "full",
+    "full_like",
+    "ones",
+    "ones_like",
+    "zeros",
+    "zeros_like",
+]
+
+
+def no_flops(inputs: Sequence[TensorType], outputs: Sequence[TensorType], **attrs: Any) -> int:
+    """Nothing is computed."""
+    return 0
+
+
+def _filled(xp: Any, shape: tuple[int, ...], value: Any, dtype: np.dtype[Any], out: Any) -> Any:
+    if out is None:
+        return xp.full(shape, value, dtype=dtype_of(xp, dtype))
+    out.fill(value)
+    return out
+
+
+# --- full, zeros, ones ----------------------------------------------------------------------------
+
+FULL = declare(
+    Op(
+        "full",
+        lambda *, shape, value, dtype: TensorType(dtype, shape),
+        lambda xp, *, shape, value, dtype, out=None: _filled(xp, shape, value, dtype, out),
+        lambda node: (),
+        Trait.OUT,
+        flops=no_flops,
+        doc="One value everywhere.",
+    )
+)
+
+FULL_LIKE = declare(
+    Op(
+        "full_like",
+        lambda x, *, value, dtype: TensorType(dtype, x.shape),
+        lambda xp, x, *, value, dtype, out=None: _filled(xp, x.shape, value, dtype, out),
+        lambda node, g: (None,),
+        Trait.OUT | Trait.SHAPE_ONLY,
+        dtype=lambda x, *, value, dtype: dtype,
+        flops=no_flops,
+        doc="One value everywhere, in the shape of another tensor.",
+    )
+)
+
+
+def _full(shape: Shape, value: Any, dtype: np.dtype[Any], name: str) -> Tensor:
+    return make_node(FULL, (), {"shape": shape, "value": value, "dtype": dtype}, name).outputs[0]
+
+
+def _scalar(what: str, value: Any, dtype: np.dtype[Any] | None) -> tuple[Any, np.dtype[Any]]:
+    """A Python scalar and its dtype. Raises ArgumentError for more than one value, DTypeError for what does not fit."""
+    array = as_array(value, dtype)
+    if array.ndim:
+        raise ArgumentError(f"{what}: fill_value must be one value, got {shorten(value)}")
+    return array.item(), array.dtype
+
+
+def _plain(value: int, dtype: np.dtype[Any]) -> Any:
+    return bool(value) if dtype.kind == "b" else float(value) if is_floating(dtype) else value
+
+
+@public
+def full(shape: Any, fill_value: Any, dtype: Any = None, name: str | None = None) -> Tensor:
+    """A tensor of that shape with `fill_value` everywhere.
+
+    shape: ints, dimensions or sizes from `gf.shape`. fill_value: one number or bool, or a 0-d tensor. dtype: that
+        of `fill_value` where left out.
+    Raises ShapeError for what is no shape, ArgumentError for more than one value, DTypeError for a value that
+    does not fit the dtype.
+    """
+    dims = dims_argument(shape, "full: shape")
+    wanted = None if dtype is None else as_dtype(dtype)
+    if hasattr(fill_value, "__graphflow_tensor__"):
+        tensor = fill_value.__graphflow_tensor__()
+        if tensor.type.shape not in (None, ()):
+            raise ArgumentError(f"full: fill_value must be one value, got {tensor!r}")
+        return F.broadcast_to(tensor if wanted is None else F.cast(tensor, wanted), dims, name=name)  # type: ignore[no-any-return]
+    value, own = _scalar("full", fill_value, wanted)
+    return _full(dims, value, own, name or "full")
+
+
+@public
+def fill(dims: Any, value: Any, name: str | None = None) -> Tensor:
+    """`full` by TensorFlow's name."""
+    return full(dims, value, None, name or "Fill")
+
+
+@public
+def zeros(shape: Any, dtype: Any = None, name: str | None = None) -> Tensor:
+    """A tensor of zeros; of the default float where no dtype is given. shape: as for `full`."""
+    own = default_float() if dtype is None else as_dtype(dtype)
+    return _full(dims_argument(shape, "zeros: shape"), _plain(0, own), own, name or "zeros")
+
+
+@public
+def ones(shape: Any, dtype: Any = None, name: str | None = None) -> Tensor:
+    """A tensor of ones; of the default float where no dtype is given. shape: as for `full`."""
+    own = default_float() if dtype is None else as_dtype(dtype)
+    return _full(dims_argument(shape, "ones: shape"), _plain(1, own), own, name or "ones")
+
+
+@public
+def empty(shape: Any, dtype: Any = None, name: str | None = None) -> Tensor:
+    """`zeros`: a tensor whose values do not matter still has the same ones in every run."""
+    own = default_float() if dtype is None else as_dtype(dtype)
+    return _full(dims_argument(shape, "empty: shape"), _plain(0, own), own, name or "empty")
+
+
+def _like(x: Tensor, value: Any, dtype: np.dtype[Any], name: str) -> Tensor:
+    dims = known_shape(x)
+    if dims is not None:
+        return _full(dims, value, dtype, name)
+    return make_node(FULL_LIKE, (x,), {"value": value, "dtype": dtype}, name).outputs[0]
+
+
+@public
+def full_like(x: Any, fill_value: Any, dtype: Any = None, name: str | None = None) -> Tensor:
+    """`full` in the shape of `x`, and in its dtype unless another is given. The value of `x` is not needed."""
+    x = as_tensor(x)
+    value, own = _scalar("full_like", fill_value, x.dtype if dtype is None else as_dtype(dtype))
+    return _like(x, value, own, name or "full_like")
+
+
+@public
+def zeros_like(x: Any, dtype: Any = None, name: str | None = None) -> Tensor:
+    """Zeros in the shape of `x`, and in its dtype unless another is given. The value of `x` is not needed."""
+    x = as_tensor(x)
+    own = x.dtype if dtype is None else as_dtype(dtype)
+    return _like(x, _plain(0, own), own, name or "zeros_like")
+
+
+@public
+def ones_like(x: Any, dtype: Any = None, name: str | None = None) -> Tensor:
+    """Ones in the shape of `x`, and in its dtype unless another is given. The value of `x` is not needed."""
+    x = as_tensor(x)
+    own = x.dtype if dtype is None else as_dtype(dtype)
+    return _like(x, _plain(1, own), own, name or "ones_like")
+
+
+@public
+def empty_like(x: Any, dtype: Any = None, name: str | None = None) -> Tensor:
+    """`zeros_like`; see `empty`."""
+    return zeros_like(x, dtype, name or "empty_like")
+
+
+# --- eye ------------------------------------------------------------------------------------------
+
+
+def _eye_kernel(xp: Any, *, n_rows: int, n_cols: int, k: int, dtype: np.dtype[Any], out: Any = None) -> Any:
+    if out is None:
+        return xp.eye(n_rows, n_cols, k=k, dtype=dtype_of(xp, dtype))
+    out.fill(0)
+    length = min(n_rows - max(-k, 0), n_cols - max(k, 0))
+    if length > 0:
+        first = k if k >= 0 else -k * n_cols
+        xp.reshape(out, (-1,))[first : first + (length - 1) * (n_cols + 1) + 1 : n_cols + 1] = 1
+    return out
+
+
+EYE = declare(
+    Op(
+        "eye",
+        lambda *, n_rows, n_cols, k, dtype: typed(dtype, (n_rows, n_cols)),
+        _eye_kernel,
+        lambda node: (),
+        Trait.OUT,
+        flops=no_flops,
+        doc="Ones on a diagonal, zeros elsewhere.",
+    )
+)
+
+
+@public
+def eye(
+    n_rows: Any,
+    n_cols: Any = None,
+    k: int = 0,
+    dtype: Any = None,
+    name: str | None = None,
+    *,
+    batch_shape: Any = None,
+) -> Tensor:
+    """A matrix with ones on its `k`-th diagonal (above the main one for k > 0) and zeros elsewhere.
+
+    n_cols: as `n_rows` where left out. batch_shape: leading axes along which the matrix is repeated.
+    Raises ShapeError for negative or non-integer sizes, ArgumentError for a k that is no integer.
+    """
+    rows = _one_size("eye: n_rows", n_rows)
+    cols = rows if n_cols is None else _one_size("eye: n_cols", n_cols)
+    attrs = {
+        "n_rows": rows,
+        "n_cols": cols,
+        "k": max(-(2**62), min(as_index(k, "eye: k"), 2**62)),
+        "dtype": default_float() if dtype is None else as_dtype(dtype),
+    }
+    if batch_shape is None:
+        return make_node(EYE, (), attrs, name).outputs[0]
+    lead = dims_argument(batch_shape, "eye: batch_shape")
+    matrix = make_node(EYE, (), attrs).outputs[0]
+    return F.broadcast_to(matrix, (*lead, rows, cols), name=name)  # type: ignore[no-any-return]
+
+
+def _one_size(what: str, value: Any) -> DimLike:
+    dims = dims_argument(value, what)
+    if len(dims) != 1 or isinstance(value, (list, tuple)):
+        raise ShapeError(f"{what} must be one size, not {shorten(value)}")
+    return dims[0]

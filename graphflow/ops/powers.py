@@ -1,0 +1,178 @@
+"""Floor division, remainder and powers: the arithmetic whose integers need rules of their own.
+
+| integers                     | result                                                        |
+|------------------------------|---------------------------------------------------------------|
+| `x // 0`, `x % 0`            | 0                                                             |
+| smallest `// -1`, `% -1`     | the smallest again (it wraps around), 0                       |
+| `x ** y` with y < 0          | an error: ArgumentError where y is a constant, else RunError  |
+| `x ** y` that overflows      | wraps around                                                  |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from graphflow.errors import ArgumentError, RunError, shorten
+from graphflow.graph import Tensor
+from graphflow.op import F, Op, Trait, declare, public
+from graphflow.ops.elementwise import SQUARE
+from graphflow.ops.ufunc import (
+    Ufunc,
+    binary,
+    broadcast,
+    is_cuda,
+    node1,
+    node2,
+    numbers,
+    numbers2,
+    reals2,
+    unbroadcast,
+)
+from graphflow.types import is_floating
+
+__all__ = ["floor_divide", "pow", "remainder"]
+
+# --- floor division and remainder -----------------------------------------------------------------
+
+
+def _remainder_kernel(xp: Any, x: Any, y: Any, *, out: Any = None) -> Any:
+    if (
+        is_cuda(xp) and x.dtype.kind == "f"
+    ):  # CuPy forms x - x // y * y, which is far off for a large quotient
+        rest = xp.fmod(x, y)
+        rest = xp.where((rest != 0) & ((rest < 0) != (y < 0)), rest + y, rest)
+        rest = xp.where(rest == 0, xp.copysign(rest, y), rest)
+        if out is None:
+            return rest
+        xp.copyto(out, rest)
+        return out
+    return xp.remainder(x, y) if out is None else xp.remainder(x, y, out=out)
+
+
+def _remainder_vjp(node: Any, g: Any) -> Sequence[Any]:
+    x, y = node.inputs
+    return unbroadcast(g, x), unbroadcast(-g * floor_divide(x, y), y)
+
+
+_FMOD_LEAVES = "(fmod(x0, x1) != 0 && (fmod(x0, x1) < 0) != (x1 < 0))"  # a remainder of the wrong sign
+
+FLOOR_DIVIDE = binary(
+    "floor_divide",
+    "x1 == 0 ? x0 / x1 : copysign(rint((x0 - fmod(x0, x1)) / x1) - " + _FMOD_LEAVES + ", x0 / x1)",
+    lambda node, g: tuple(F.zeros_like(x) for x in node.inputs),
+    flops_each=8,
+    default_name="floordiv",
+    doc="Quotient rounded down.",
+)
+REMAINDER = binary(
+    "remainder",
+    "fmod(x0, x1) == 0 ? copysign(0, x1) : fmod(x0, x1) + (" + _FMOD_LEAVES + " ? x1 : 0)",
+    _remainder_vjp,
+    kernel=_remainder_kernel,
+    flops_each=8,
+    default_name="FloorMod",
+    doc="What floor division leaves, with the divisor's sign.",
+)
+
+
+@public
+def floor_divide(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """`x // y`, rounded towards minus infinity; the gradient is zero.
+
+    Integers stay integers, and `x // 0` is 0 for them; floats follow IEEE 754. Raises DTypeError for
+    bools and complex numbers.
+    """
+    a, b = reals2("floor_divide", x, y, floating=False)
+    return node2(FLOOR_DIVIDE, a, b, name)
+
+
+@public
+def remainder(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """`x % y`, which has the sign of `y`, as in Python and NumPy.
+
+    `x % 0` is 0 for integers and NaN for floats. The gradients are 1 and `-(x // y)`.
+    Raises DTypeError for bools and complex numbers.
+    """
+    a, b = reals2("remainder", x, y, floating=False)
+    return node2(REMAINDER, a, b, name)
+
+
+# --- powers ---------------------------------------------------------------------------------------
+
+
+def _known_nonzero(t: Tensor) -> bool:
+    """True for a constant scalar other than 0, unless it is fed."""
+    literal = t.op.attrs.get("value")
+    return literal is not None and not t.op.inputs and literal.array.ndim == 0 and bool(literal.array)
+
+
+def _pow_vjp(node: Any, g: Any) -> Sequence[Any]:
+    """x: y x^(y-1), and 0 for y = 0; y: x^y log x, and 0 where x has no real logarithm (x ≤ 0)."""
+    x, y = node.inputs
+    if _known_nonzero(y):
+        slope = y * pow(x, y - 1)
+    else:
+        is_zero = F.equal(y, 0)
+        slope = F.where(is_zero, 0, y * pow(x, F.where(is_zero, 1, y) - 1))
+    has_log = F.not_equal(x, 0) if x.dtype.kind == "c" else F.greater(x, 0)
+    log_x = F.where(has_log, F.log(F.where(has_log, x, 1)), 0)
+    return (
+        unbroadcast(g * F.conj(slope), x),
+        unbroadcast(g * F.conj(node.outputs[0] * log_x), y),
+    )
+
+
+def _integer_pow_kernel(xp: Any, x: Any, y: Any, *, out: Any = None) -> Any:
+    if bool(xp.any(y < 0)):
+        raise RunError(
+            f"pow: an integer to the negative integer power {int(xp.min(y))}; cast to a float first"
+        )
+    return _POW_KERNEL(xp, x, y, out=out)
+
+
+_POW_KERNEL = Ufunc("pow")
+
+POW = binary(
+    "pow", "pow(x0, x1)", _pow_vjp, kernel=_POW_KERNEL, flops_each=40, doc="First operand to the second."
+)
+INTEGER_POW = declare(
+    Op(
+        "integer_pow",
+        broadcast,
+        _integer_pow_kernel,
+        lambda node, g: (None, None),
+        Trait.OUT | Trait.INPLACE | Trait.FALLIBLE,
+        flops=lambda inputs, outputs: 40 * int(outputs[0].size),
+        workspace=lambda inputs, outputs: int(inputs[1].size),
+        default_name="Pow",
+        doc="`pow` for signed integers, whose exponents may turn out negative.",
+    )
+)
+
+
+@public
+def pow(x: Any, y: Any, name: str | None = None) -> Tensor:
+    """`x ** y`, broadcast.
+
+    `0 ** 0` is 1, with gradient 0 for both. The gradient for `y` is 0 where x ≤ 0, as there is no real
+    logarithm. Integers wrap around; a negative exponent of an integer is an error: ArgumentError where it
+    is a constant, RunError when it is met in a run. `x ** 2` builds `square`.
+    Raises DTypeError for two bools.
+    """
+    if (type(y) is int or type(y) is float) and y == 2:
+        base = numbers("pow", x)
+        if type(y) is int or is_floating(base.type.dtype):
+            return node1(SQUARE, base, name or "Pow")
+    a, b = numbers2("pow", x, y)
+    if a.type.dtype.kind != "i":
+        return node2(POW, a, b, name)
+    exponent = b.op.attrs.get("value") if not b.op.inputs else None
+    if exponent is not None and exponent.array.size and int(np.min(exponent.array)) < 0:
+        raise ArgumentError(
+            f"pow: {a!r} has integers, whose power {shorten(int(np.min(exponent.array)))} is no integer; "
+            "cast it to a float first"
+        )
+    return node2(INTEGER_POW, a, b, name)

@@ -1,0 +1,44 @@
+"""Broadcasts move behind elementwise ops, or vanish: scalars stay scalars until they must spread."""
+
+from __future__ import annotations
+
+from graphflow.graph import Node, Tensor, detached
+from graphflow.op import OPS
+from graphflow.subgraph import Subgraph
+
+__all__ = ["sink_broadcasts"]
+
+
+def sink_broadcasts(subgraph: Subgraph) -> Subgraph:
+    """Let an elementwise op read what was broadcast, and broadcast its result if that is still needed.
+
+        %1 = broadcast_to(%0, [1000])
+        %2 = multiply(%1, %s)    becomes   %2 = multiply(%0, %s)
+                                           %3 = broadcast_to(%2, [1000])
+
+    Every element is computed from the same operands, so every bit stays. Fires only on static shapes, when
+    all inputs are broadcasts or need none. O(V + E).
+    """
+    broadcast_to = OPS.get("broadcast_to")
+
+    def source(t: Tensor) -> Tensor:
+        return t.op.inputs[0] if t.op.op is broadcast_to else t
+
+    def replace(node: Node, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+        if not node.op.is_elementwise or node.control_inputs:
+            return None
+        for t in inputs:
+            if t.op.op is broadcast_to:
+                break
+        else:
+            return None
+        sources = tuple([source(t) for t in inputs])
+        if any(not t.type.is_static for t in sources) or not node.outputs[0].type.is_static:
+            return None
+        small = node.rebuilt(sources, node.attrs, ())
+        wanted = node.outputs[0].type
+        if small.outputs[0].type == wanted:
+            return small.outputs
+        return detached(node, broadcast_to, small.outputs, {"shape": wanted.shape}).outputs
+
+    return subgraph.rewrite(replace)

@@ -1,0 +1,277 @@
+"""What a run will cost, known before it runs: memory, operations, parallelism, and the lines behind them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from graphflow import hooks
+from graphflow.analysis.cost import Cost, Machine, program_costs
+from graphflow.analysis.critical_path import critical_path
+from graphflow.analysis.memory import MemoryProfile, memory_profile
+from graphflow.errors import ArgumentError, shorten
+from graphflow.graph import Node
+from graphflow.planning.arena import Lifetime, lower_bound_nbytes
+from graphflow.program import Kind, Place, Program
+from graphflow.subgraph import Subgraph
+
+__all__ = ["Plan", "format_nbytes", "parse_nbytes"]
+
+_UNITS = {
+    "": 1,
+    "b": 1,
+    **{f"{p}b": 1000**k for k, p in enumerate("kmgtp", 1)},
+    **{f"{p}ib": 1024**k for k, p in enumerate("kmgtp", 1)},
+}
+
+
+def parse_nbytes(value: Any, what: str) -> int:
+    """Bytes from an int or from text: `"2GB"` is 2 * 10^9, `"2GiB"` is 2 * 2^30.
+
+    Raises ArgumentError for zero, negative, non-finite and unreadable values.
+    """
+    if isinstance(value, str):
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]{0,3})\s*", value[:50])
+        unit = _UNITS.get(match[2].lower()) if match else None
+        if match is None or unit is None:
+            raise ArgumentError(f"{what}: {shorten(value)} is not a size such as '2GB' or '512MiB'")
+        value = float(match[1]) * unit
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or not math.isfinite(value)
+        or value < 1
+    ):
+        raise ArgumentError(
+            f"{what} must be a positive number of bytes or text such as '2GB', not {shorten(value)}"
+        )
+    return int(value)
+
+
+def format_nbytes(nbytes: float) -> str:
+    """`1.5 MiB`."""
+    size = float(nbytes)
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if size < 1024 or unit == "TiB":
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TiB"
+
+
+def _seconds(value: float) -> str:
+    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+        if value >= scale:
+            return f"{value / scale:.3g} {unit}"
+    return f"{value * 1e9:.3g} ns"
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """The cost of one run, from the very program that would run. Nothing has run.
+
+    Sizes that depend on data are not in the sums; `unknown` counts them, and `peak_nbytes` is then a lower bound.
+    """
+
+    program: Program
+    subgraph: Subgraph | None
+    device: str
+    machine: Machine = field(default_factory=Machine)
+
+    @cached_property
+    def memory(self) -> MemoryProfile:
+        """Bytes at each instruction."""
+        return memory_profile(self.program)
+
+    @cached_property
+    def costs(self) -> list[Cost]:
+        """The cost of each instruction."""
+        return program_costs(self.program, self.machine)
+
+    @property
+    def order(self) -> tuple[Node, ...]:
+        """The nodes that run, in program order."""
+        return () if self.subgraph is None else self.subgraph.nodes
+
+    @property
+    def peak_nbytes(self) -> int:
+        """Most bytes held at once: variables, constants, intermediates, workspace, copies of fetches; not feeds."""
+        return self.memory.peak
+
+    @property
+    def arena_nbytes(self) -> int:
+        """Bytes of the planned arenas, sub-graphs included."""
+        return self.memory.arena
+
+    @cached_property
+    def lower_bound_nbytes(self) -> int:
+        """Most bytes of planned buffers live at once: no arena for this order is smaller."""
+        lifetimes = _lifetimes(self.program)
+        return sum(lower_bound_nbytes(found) for found in lifetimes.values())
+
+    @property
+    def unknown(self) -> int:
+        """How many values have a size that depends on data."""
+        return len(self.memory.unknown)
+
+    @cached_property
+    def flops(self) -> int:
+        """Arithmetic operations, by the ops' own rules."""
+        return sum(c.flops for c in self.costs)
+
+    @cached_property
+    def bytes_moved(self) -> int:
+        """Bytes that kernels read and write."""
+        return sum(c.nbytes for c in self.costs)
+
+    @cached_property
+    def work(self) -> float:
+        """Seconds on one lane by the cost model."""
+        return math.fsum(c.seconds for c in self.costs)
+
+    @cached_property
+    def _critical(self) -> tuple[float, tuple[int, ...]]:
+        return critical_path(self.program, [c.seconds for c in self.costs])
+
+    @property
+    def span(self) -> float:
+        """Seconds on any number of lanes by the cost model: the length of the critical path."""
+        return self._critical[0]
+
+    @property
+    def parallelism(self) -> float:
+        """work / span: how many lanes could be kept busy on average; 1.0 for an empty run."""
+        return self.work / self.span if self.span else 1.0
+
+    @property
+    def critical_path(self) -> tuple[Place, ...]:
+        """The costliest chain of dependent nodes; each prints its name and the user's line."""
+        return tuple(self.program.instructions[i].place for i in self._critical[1])
+
+    def fits(self, limit: int | str) -> bool:
+        """Whether a run stays within `limit`: bytes, or text such as "2GB"."""
+        return self.peak_nbytes <= parse_nbytes(limit, "limit")
+
+    def what_if(self, *, workers: int) -> float:
+        """Seconds on `workers` lanes: at least max(span, work / workers), at most Graham's bound; the latter is given."""
+        if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+            raise ArgumentError(f"what_if: workers must be a positive int, not {shorten(workers)}")
+        return self.work / workers + self.span * (1 - 1 / workers)
+
+    def live_at_peak(self) -> list[tuple[Place, int]]:
+        """(node, bytes) for every value that is held when the peak is reached, largest first."""
+        at = self.memory.peak_at
+        live: dict[int, tuple[Place, int]] = {}
+        writer: dict[int, Place] = {}
+        for number, i in enumerate(self.program.instructions):
+            for s in i.outputs:
+                writer[s] = i.place
+            if number > at:
+                break
+        for found in _live_slots(self.program, at):
+            slot = self.program.slots[found]
+            place = writer.get(found)
+            if place is None:
+                place = Place(texts=(slot.key or slot.kind.value, "", slot.key or slot.kind.value))
+            if slot.nbytes:
+                live[found] = (place, slot.nbytes)
+        return sorted(live.values(), key=lambda pair: -pair[1])
+
+    def explain(self, rows: int = 8) -> str:
+        """The plan in words: memory with what is live at the peak, work and span, the critical path with lines."""
+        return "\n".join(self._explain(rows))
+
+    def _explain(self, rows: int) -> Iterator[str]:
+        m = self.memory
+        calls = sum(not i.is_view for i in self.program.instructions)
+        yield f"plan for {self.device}: {len(self.order)} nodes, {calls} kernel calls"
+        yield (
+            f"memory    {format_nbytes(self.peak_nbytes)} at most: variables {format_nbytes(m.variables)}, "
+            f"constants {format_nbytes(m.constants)}, arena {format_nbytes(m.arena)} "
+            f"(lower bound {format_nbytes(self.lower_bound_nbytes)}), "
+            f"outside the arena {format_nbytes(m.peak - m.held)}"
+        )
+        if self.unknown:
+            yield f"          {self.unknown} values have a size that depends on data and are not counted"
+        live = self.live_at_peak()
+        if live:
+            yield "          live at the peak:"
+        for place, nbytes in live[:rows]:
+            yield f"          {format_nbytes(nbytes):>12}  {place.name}  {place.texts[1]}"
+        if len(live) > rows:
+            yield f"          and {len(live) - rows} smaller values"
+        yield (
+            f"compute   {self.flops:,} operations, {format_nbytes(self.bytes_moved)} moved; "
+            f"work {_seconds(self.work)}, span {_seconds(self.span)} by the cost model"
+        )
+        yield f"parallel  {self.parallelism:.2f} lanes could be kept busy on average"
+        path = [(self.program.instructions[i].place, self.costs[i].seconds) for i in self._critical[1]]
+        path = [(p, s) for p, s in path if s > 0]
+        yield f"critical path, {len(path)} nodes; the costliest of them:"
+        slowest = sorted(path, key=lambda pair: -pair[1])[:rows]
+        for place, seconds in [pair for pair in path if pair in slowest][:rows]:
+            yield f"          {_seconds(seconds):>12}  {place.name}  {place.texts[1]}"
+
+    def explain_limit(self, limit: int) -> str:
+        """Why `limit` is not kept: the forecast, and the nodes that hold most at the peak, with their lines."""
+        lines = [f"this run needs {self.peak_nbytes:,} bytes, the limit is {limit:,}; live at the peak:"]
+        for place, nbytes in self.live_at_peak()[:8]:
+            lines.append(f"  {format_nbytes(nbytes):>12}  {place}")
+        return "\n".join(lines)
+
+    def render(self, path: Any = None, **options: Any) -> Any:
+        """Draw the plan; see `gf.render`."""
+        return hooks.render(self, path, **options)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        return hooks.render(self)._repr_mimebundle_(**kwargs)
+
+    def __repr__(self) -> str:
+        return f"<Plan of {len(self.order)} nodes, peak {format_nbytes(self.peak_nbytes)}>"
+
+    def __str__(self) -> str:
+        return self.explain()
+
+
+def _spans(program: Program) -> dict[int, list[int]]:
+    """For each slot with bytes of its own: first definition and last use (through views) as positions."""
+    end = len(program.instructions)
+    base = [s.base for s in program.slots]
+    spans: dict[int, list[int]] = {}
+
+    def touch(slot: int, position: int) -> None:
+        while base[slot] >= 0:
+            slot = base[slot]
+        spans.setdefault(slot, [position, position])[1] = position
+
+    for s in program.feeds:
+        touch(s, -1)
+    for position, i in enumerate(program.instructions):
+        for s in (*i.inputs, *i.outputs):
+            touch(s, position)
+    for s in program.fetches:
+        touch(s, end)
+    for source, _ in program.swaps:
+        touch(source, end)
+    return spans
+
+
+def _lifetimes(program: Program) -> dict[str, list[Lifetime]]:
+    found: dict[str, list[Lifetime]] = {}
+    for number, (first, last) in _spans(program).items():
+        slot = program.slots[number]
+        if slot.kind in (Kind.BUFFER, Kind.COPIED_FEED):
+            found.setdefault(slot.device, []).append(Lifetime(slot.nbytes or 0, first, last))
+    return found
+
+
+def _live_slots(program: Program, position: int) -> list[int]:
+    spans = _spans(program)
+    held = (Kind.VARIABLE, Kind.CONSTANT)
+    live = [n for n, s in enumerate(program.slots) if s.kind in held]
+    planned = (Kind.BUFFER, Kind.COPIED_FEED, Kind.DYNAMIC)
+    live += [n for n, (a, b) in spans.items() if a <= position <= b and program.slots[n].kind in planned]
+    return live

@@ -1,0 +1,182 @@
+"""The order of a run: the program's order, with writes of variables as late as edges allow.
+
+Everything that can fail then comes before the first write where dependencies allow, so that a
+run which fails leaves no trace.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from graphflow.graph import Node, Tensor
+from graphflow.subgraph import Subgraph
+
+__all__ = ["Schedule", "Write", "schedule"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Write:
+    """One assignment: `producer` is the node that may write the variable's bytes directly, or None.
+
+    direct: the write goes to the variable's own bytes; else to a buffer that is copied in at the end.
+    """
+
+    node: Node
+    direct: bool
+    producer: Node | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Schedule:
+    """order: every node once. commit: position from which nothing can fail any more. writes: by node."""
+
+    order: tuple[Node, ...]
+    commit: int
+    writes: dict[Node, Write]
+
+
+def schedule(subgraph: Subgraph) -> Schedule:
+    """Order the nodes and decide how each variable is written. O(V + E)."""
+    assigns = [n for n in subgraph.nodes if n.op.name == "assign"]
+    if not assigns:
+        return Schedule(subgraph.nodes, len(subgraph.nodes), {})
+    tail = _after_writes(subgraph, assigns)
+    head = [n for n in subgraph.nodes if n not in tail]
+    late = [n for n in subgraph.nodes if n in tail]
+    producers = _producers(subgraph, assigns)
+    sunk = {p for p in producers.values() if p not in tail}
+    order = [n for n in head if n not in sunk]
+    for n in late:
+        producer = producers.get(n)
+        if producer is not None and producer in sunk:
+            order.append(producer)
+        order.append(n)
+    return _decide(tuple(order), subgraph, producers)
+
+
+def _after_writes(subgraph: Subgraph, assigns: list[Node]) -> set[Node]:
+    """Assignments and all that must run after one: its users, and later reads of the same variable."""
+    tail: set[Node] = set()
+    written: set[Tensor] = set()
+    for node in subgraph.nodes:
+        is_state = node.op.name in ("read", "assign")
+        if (
+            node.op.name == "assign"
+            or (is_state and node.inputs[0] in written)
+            or any(t.op in tail for t in node.inputs)
+            or any(n in tail for n in node.control_inputs)
+        ):
+            tail.add(node)
+        if node.op.name == "assign":
+            written.add(node.inputs[0])
+    return tail
+
+
+def _uses(subgraph: Subgraph) -> dict[Tensor, list[Node]]:
+    uses: dict[Tensor, list[Node]] = {}
+    for node in subgraph.nodes:
+        for t in node.inputs:
+            uses.setdefault(t, []).append(node)
+    return uses
+
+
+def _is_single_call(node: Node) -> bool:
+    """True for nodes that every backend runs as one call that cannot fail: they may follow a write."""
+    if not (node.op.is_view or node.op.is_single_call):
+        return False
+    return all(t.type.is_static for t in (*node.inputs, *node.outputs))
+
+
+def _producers(subgraph: Subgraph, assigns: list[Node]) -> dict[Node, Node]:
+    """For each assignment the node whose only use it is and that can write the variable's bytes itself."""
+    uses = _uses(subgraph)
+    kept, fed = set(subgraph.outputs), set(subgraph.inputs)
+    held = {n for node in subgraph.nodes for n in node.control_inputs} | set(subgraph.targets)
+    found: dict[Node, Node] = {}
+    for node in assigns:
+        value = node.inputs[1]
+        maker = value.op
+        if (
+            _is_single_call(maker)
+            and not maker.control_inputs
+            and value not in kept
+            and value not in fed
+            and maker not in held
+            and len(uses[value]) == 1
+            and value.type == node.outputs[0].type
+            and maker.op.takes_out
+        ):
+            found[node] = maker
+    return found
+
+
+def _decide(order: tuple[Node, ...], subgraph: Subgraph, producers: dict[Node, Node]) -> Schedule:
+    position = {node: i for i, node in enumerate(order)}
+    last_use: dict[Tensor, int] = {}
+    for i, node in enumerate(order):
+        for t in node.inputs:
+            last_use[t] = i
+    for t in subgraph.outputs:
+        last_use[t] = len(order)
+    reads: dict[Tensor, list[Node]] = {}
+    last_fallible = -1
+    for i, node in enumerate(order):
+        if node.op.name == "read":
+            reads.setdefault(node.inputs[0], []).append(node)
+        if not (node.op.is_source or node.op.name in ("read", "assign", "no_op") or _is_single_call(node)):
+            last_fallible = i
+    alias_end = _alias_ends(order, last_use)
+    writes: dict[Node, Write] = {}
+    commit = len(order)
+    indirect: set[Tensor] = set()
+    for i, node in enumerate(order):
+        if node.op.name != "assign":
+            continue
+        handle = node.inputs[0]
+        producer = producers.get(node)
+        begin = i if producer is None else position[producer]
+        old = [r for r in reads.get(handle, ()) if position[r] < i]
+        free = all(_may_overwrite(r.outputs[0], producer, begin, alias_end) for r in old)
+        direct = begin > last_fallible and free and handle not in indirect and _all_static(node)
+        if direct:
+            commit = min(commit, begin)
+        else:
+            indirect.add(handle)
+        writes[node] = Write(node, direct, producer if direct else None)
+    return Schedule(order, commit, writes)
+
+
+def _all_static(node: Node) -> bool:
+    return all(t.type.is_static for t in node.inputs)
+
+
+def _alias_ends(order: tuple[Node, ...], last_use: dict[Tensor, int]) -> dict[Tensor, int]:
+    """The last use of a value or of any view of it."""
+    ends = dict(last_use)
+    for node in reversed(order):
+        if node.op.is_view:
+            source, made = node.inputs[0], node.outputs[0]
+            ends[source] = max(ends.get(source, -1), ends.get(made, -1))
+    return ends
+
+
+def _may_overwrite(old: Tensor, producer: Node | None, begin: int, ends: dict[Tensor, int]) -> bool:
+    """True if the old value is dead when the write begins, or its producer reads it only at its own place."""
+    end = ends.get(old, -1)
+    if end < begin:
+        return True
+    return (
+        end == begin
+        and producer is not None
+        and producer.op.in_place
+        and any(t is old for t in producer.inputs)
+        and all(t is old or not _is_view_of(t, old) for t in producer.inputs)
+    )
+
+
+def _is_view_of(t: Tensor, source: Tensor) -> bool:
+    while t.op.op.is_view:
+        t = t.op.inputs[0]
+        if t is source:
+            return True
+    return False

@@ -1,0 +1,420 @@
+"""The loop that runs a program over the verbs of its backends.
+
+Everything whose arrays never change is bound once, when the program is loaded: then a run is a
+walk over ready calls, done inside one C iterator (`starmap` over `operator.call`), which costs a
+few tens of nanoseconds a call. A signal handler of Python's cannot run inside that walk, so the
+commit, which is such a walk, happens whole or not at all.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from itertools import starmap
+from operator import call, itemgetter
+from typing import Any
+
+import numpy as np
+
+from graphflow.errors import (
+    GraphflowError,
+    IndexRangeError,
+    MemoryLimitError,
+    RunError,
+    UninitializedError,
+)
+from graphflow.profile import Recorder
+from graphflow.program import Instruction, Kind, Place, Program
+from graphflow.types import Dim, substitute
+
+__all__ = ["Executable", "VariableStore", "load"]
+
+_consume: Callable[[Iterable[Any]], None] = deque[Any](maxlen=0).extend
+LONG_RUN_NBYTES = 1 << 22
+"""Programs that touch more bytes than this run call by call, so that an interrupt is honoured in between."""
+
+
+class VariableStore:
+    """The values that a session's variables and random counters have, by the node's name."""
+
+    def __init__(self) -> None:
+        self.arrays: dict[str, Any] = {}
+        self.initialized: set[str] = set()
+
+    def array(self, key: str, make: Callable[[], Any]) -> Any:
+        """The storage under `key`, made (without a value) on first use."""
+        if key not in self.arrays:
+            self.arrays[key] = make()
+        return self.arrays[key]
+
+
+def load(program: Program, backend_of: Callable[[str], Any], store: VariableStore) -> Any:
+    """Make a program runnable: by its backend's own way if it has one, else by the loop below."""
+    if len(program.devices) == 1:
+        own = backend_of(program.host).load(program, store)
+        if own is not None:
+            return own
+    return Executable(program, backend_of, store)
+
+
+class Executable:
+    """A loaded program. `run` gives the fetched values; it keeps nothing of one run for the next."""
+
+    def __init__(self, program: Program, backend_of: Callable[[str], Any], store: VariableStore) -> None:
+        self.program = program
+        self._store = store
+        self._backends = {d: backend_of(d) for d in program.devices}
+        self._arenas = {d: self._backends[d].allocate(n) for d, n in program.arena_nbytes.items() if n}
+        self._env: list[Any] = [None] * len(program.slots)
+        self._is_static = [False] * len(program.slots)
+        self._fill_static()
+        self._places: list[Place] = []
+        self._sizes: dict[str, int] = {}
+        self._sizes_matter = any(_speaks_of_sizes(v) for i in program.instructions for v in i.attrs.values())
+        calls: list[tuple[Any, ...]] = []
+        commit = 0
+        for number, instruction in enumerate(program.instructions):
+            if number == program.commit:
+                commit = len(calls)
+            made = self._bind(instruction)
+            calls.extend(made)
+            self._places.extend([instruction.place] * len(made))
+        if program.commit >= len(program.instructions):
+            commit = len(calls)
+        self._head, self._tail = calls[:commit], calls[commit:]
+        self._add_commit()
+        self._prepare_io()
+        touched = sum((s.nbytes or 0) for s in program.slots)
+        self._step_by_step = touched > LONG_RUN_NBYTES or any(i.bodies for i in program.instructions)
+        self._context = contextvars.copy_context()
+        self._context.run(np.seterr, all="ignore")
+        self._calls_back = any(i.op.has_effect for i in program.instructions)
+        self._all = self._head + self._tail
+        self._single_walk = not program.fetches and not self._step_by_step and not self._calls_back
+
+    # --- loading ---
+
+    def _fill_static(self) -> None:
+        for number, slot in enumerate(self.program.slots):
+            backend = self._backends[slot.device]
+            value = None
+            if slot.kind in (Kind.BUFFER, Kind.COPIED_FEED):
+                memory = self._arenas.get(slot.device)
+                if memory is None or not slot.nbytes:
+                    value = backend.empty(slot.type.dtype, slot.type.shape)
+                else:
+                    value = backend.view(memory, slot.offset, slot.type.dtype, slot.type.shape)
+            elif slot.kind is Kind.CONSTANT:
+                value = slot.value if slot.device == self.program.host and _is_host(backend) else None
+                if value is None:
+                    value = backend.from_host(slot.value)
+            elif slot.kind is Kind.VARIABLE:
+                value = self._store.array(slot.key, partial(backend.empty, slot.type.dtype, slot.type.shape))
+            elif slot.kind is Kind.COUNTER:
+                value = self._store.array(slot.key, partial(backend.from_host, np.zeros((), np.int64)))
+            self._env[number] = value
+            self._is_static[number] = value is not None
+
+    def _bind(self, i: Instruction) -> list[tuple[Any, ...]]:
+        """The calls for one instruction; none for a view of bytes that never move."""
+        backend = self._backends[i.device]
+        env, static = self._env, self._is_static
+        fixed = True
+        for s in i.inputs:
+            fixed = fixed and static[s]
+        if i.is_view and fixed:
+            env[i.outputs[0]] = backend.function(i.op, i.attrs)(*[env[s] for s in i.inputs])
+            static[i.outputs[0]] = True
+            return []
+        if fixed and len(i.outputs) == 1 and static[i.outputs[0]] and not i.bodies:
+            function, arguments = backend.call(
+                i.op, i.attrs, tuple([env[s] for s in i.inputs]), env[i.outputs[0]]
+            )
+            return [(function, *arguments)]
+        calls: list[tuple[Any, ...]] = [(self._dynamic(i, backend),)]
+        if i.frees:
+            calls.append((_release, env, i.frees))
+        return calls
+
+    def _dynamic(self, i: Instruction, backend: Any) -> Callable[[], None]:
+        """A call that looks its arrays up at each run."""
+        env = self._env
+        inputs, outputs = i.inputs, i.outputs
+        if i.op.name == "transfer":
+            return self._transfer(i)
+        function = self._control(i, backend) if i.bodies else self._function(i, backend)
+        fetch = _getter(env, inputs)
+        if len(outputs) != 1:
+
+            def many() -> None:
+                for s, value in zip(outputs, function(*fetch()), strict=True):
+                    env[s] = value
+                    if self._sizes_matter and value is not None:
+                        self._learn(s, value)
+
+            return many
+        target = outputs[0]
+        if self._is_static[target]:
+            out = env[target]
+            if i.op.takes_out:
+
+                def fill() -> None:
+                    function(*fetch(), out=out)
+
+                return fill
+            return lambda: backend.copy_into(out, function(*fetch()))
+        if i.is_view:
+
+            def view() -> None:
+                env[target] = function(*fetch())
+
+            return view
+        contiguous = backend.contiguous
+        if self._sizes_matter and not self.program.slots[target].type.is_static:
+
+            def measured() -> None:
+                env[target] = value = contiguous(function(*fetch()))
+                self._learn(target, value)
+
+            return measured
+
+        def single() -> None:
+            env[target] = contiguous(function(*fetch()))
+
+        return single
+
+    def _function(self, i: Instruction, backend: Any) -> Callable[..., Any]:
+        """The kernel; where its attributes speak of sizes that depend on data, they are filled in at each call."""
+        if not any(_speaks_of_sizes(v) for v in i.attrs.values()):
+            return backend.function(i.op, i.attrs)  # type: ignore[no-any-return]
+
+        def run(*arrays: Any, **options: Any) -> Any:
+            attrs = {k: substitute(v, self._sizes) for k, v in i.attrs.items()}
+            return backend.function(i.op, attrs)(*arrays, **options)
+
+        return run
+
+    def _learn(self, slot: int, value: Any) -> None:
+        """Note the sizes that a value shows."""
+        for d, size in zip(self.program.slots[slot].type.shape or (), value.shape, strict=False):
+            if isinstance(d, Dim) and len(d.terms) == 1 and d.terms[0][1] == 1 and len(d.terms[0][0]) == 1:
+                self._sizes[d.terms[0][0][0]] = size
+
+    def _transfer(self, i: Instruction) -> Callable[[], None]:
+        env, source, target = self._env, i.inputs[0], i.outputs[0]
+        giver, taker = self._backends[i.attrs["source"]], self._backends[i.attrs["target"]]
+
+        def move() -> None:
+            value = env[source]
+            env[target] = taker.from_host(value if _is_host(giver) else giver.to_host(value))
+
+        return move
+
+    def _control(self, i: Instruction, backend: Any) -> Callable[..., Any]:
+        parts = tuple(Executable(p, self._backends_of, self._store).as_function() for p in i.bodies)
+        kernel, attrs = i.op.kernel, {k: v for k, v in i.attrs.items() if k != "bodies"}
+        if kernel is None:
+            raise RunError(f"op {i.op.name!r} has no kernel")
+
+        def run(*arrays: Any) -> tuple[Any, ...]:
+            result = kernel(backend.xp, *arrays, bodies=parts, used=i.used, **attrs)
+            return result if isinstance(result, tuple) else (result,)
+
+        return run if len(i.outputs) != 1 else lambda *arrays: run(*arrays)[0]
+
+    def _backends_of(self, device: str) -> Any:
+        from graphflow.backends import backend_for
+
+        return self._backends.get(device) or backend_for(device)
+
+    def _add_commit(self) -> None:
+        for source, target in self.program.swaps:
+            backend = self._backends[self.program.slots[target].device]
+            if self._is_static[source]:
+                self._tail.append((backend.copy_into, self._env[target], self._env[source]))
+            else:
+                env, out = self._env, self._env[target]
+                self._tail.append((lambda e=env, o=out, s=source, b=backend: b.copy_into(o, e[s]),))
+        for counter in self.program.counters:
+            array = self._env[counter]
+            self._tail.append((self._backends[self.program.slots[counter].device].xp.add, array, 1, array))
+
+    def _prepare_io(self) -> None:
+        slots = self.program.slots
+        self._host = self._backends[self.program.host]
+        early = self.program.early_fetches
+        self._late_fetches = [(k, s) for k, s in enumerate(self.program.fetches) if not early[k]]
+        self._copied = [(n, self._env[s]) for n, s in enumerate(self.program.feeds) if self._is_static[s]]
+        self._feed_dtypes = [slots[s].type.dtype for s in self.program.feeds]
+        self._by_reference = [not self._is_static[s] for s in self.program.feeds]
+        self._referred = [(n, s) for n, s in enumerate(self.program.feeds) if not self._is_static[s]]
+        self._needed = [(slots[s].key, place) for s, needed, place in self.program.variables if needed]
+        self._written = [slots[s].key for s in self.program.written]
+        self._dynamic_slots = tuple(n for n, static in enumerate(self._is_static) if not static)
+        self._owned = [slots[s].kind is Kind.DYNAMIC for s in self.program.fetches]
+
+    # --- running ---
+
+    def run(self, feeds: Sequence[Any], recorder: Recorder | None = None) -> list[Any]:
+        """Values of the fetches, as arrays the caller owns.
+
+        feeds: host arrays of exactly the declared shape and native byte order, C-contiguous unless small;
+            the dtype may differ for small ones, which are converted as they are copied.
+        Raises UninitializedError before anything runs; RunError and its kin with the node's line. After an
+        error nothing has changed.
+        """
+        if self._needed:
+            self._check_initialized()
+        env = self._env
+        try:
+            for n, buffer in self._copied:
+                buffer[...] = feeds[n]
+            for n, s in self._referred:
+                env[s] = feeds[n]
+            if self._single_walk and recorder is None:
+                self._context.run(self._walk, self._all)
+                results: list[Any] = []
+            else:
+                results = self._run_in_steps(recorder)
+            if self._written:
+                self._store.initialized.update(self._written)
+                self._written = []
+            for k, s in self._late_fetches:
+                results[k] = self._host.to_host(env[s])
+        finally:
+            for s in self._dynamic_slots:
+                env[s] = None
+        return results
+
+    def accepts(self, values: Sequence[Any]) -> bool:
+        """Whether these arrays, whose shapes are known to fit, can be fed as they are."""
+        for v, dtype, by_reference in zip(values, self._feed_dtypes, self._by_reference):  # noqa: B905 counts fit
+            if type(v) is not np.ndarray or v.dtype is not dtype or (by_reference and not v.flags.carray):
+                return False
+        return True
+
+    def _check_initialized(self) -> None:
+        initialized = self._store.initialized
+        for key, place in self._needed:
+            if key not in initialized:
+                raise UninitializedError(
+                    f"variable '{key}' has no value in this session; run gf.global_variables_initializer() first"
+                ).at(str(place))
+        self._needed = []  # a variable never loses its value again
+
+    def _run_in_steps(self, recorder: Recorder | None) -> list[Any]:
+        """The head, then the results that the commit might change, then the commit."""
+        if recorder is not None:
+            self._run_recorded(self._head, recorder)
+        elif self._calls_back:  # what a callback sees must be the caller's own context
+            with np.errstate(all="ignore"):
+                self._walk(self._head)
+        else:
+            self._context.run(self._walk, self._head)
+        early = self.program.early_fetches
+        results = [self._result(k, s) if early[k] else None for k, s in enumerate(self.program.fetches)]
+        if self._tail:
+            if recorder is not None:
+                recorder.begin_commit()
+            self._context.run(_consume, starmap(call, self._tail))
+        return results
+
+    def _result(self, k: int, s: int) -> Any:
+        if self._owned[k] and self.program.fetches.index(s) == k:
+            return self._env[s]
+        return self._host.to_host(self._env[s])
+
+    def _walk(self, calls: list[tuple[Any, ...]]) -> None:
+        iterator = iter(calls)
+        try:
+            if self._step_by_step:
+                for function, *arguments in iterator:
+                    function(*arguments)
+            else:
+                _consume(starmap(call, iterator))
+        except Exception as error:  # noqa: BLE001 whatever a kernel raises
+            done = len(calls) - sum(1 for _ in iterator)
+            raise _located(error, self._places[min(done, len(self._places)) - 1]) from (
+                error.__cause__ if isinstance(error, GraphflowError) else error
+            )
+
+    def _run_recorded(self, calls: list[tuple[Any, ...]], recorder: Recorder) -> None:
+        with np.errstate(all="ignore"):
+            for number, (function, *arguments) in enumerate(calls):
+                try:
+                    recorder.record(self._places[number], function, arguments)
+                except Exception as error:
+                    raise _located(error, self._places[number]) from error
+
+    def as_function(self) -> Callable[[Sequence[Any]], list[Any]]:
+        """The program of a control-flow body: device arrays in, fresh device arrays out, no commit of its own."""
+        env, program = self._env, self.program
+        feeds, fetches = program.feeds, program.fetches
+        backend = self._backends[program.host]
+        calls = [*self._head, *self._tail]
+        places = self._places
+
+        def run(values: Sequence[Any]) -> list[Any]:
+            for s, value in zip(feeds, values, strict=True):
+                env[s] = value
+                if self._sizes_matter:
+                    self._learn(s, value)
+            iterator = iter(calls)
+            try:
+                for function, *arguments in iterator:
+                    function(*arguments)
+                results = [
+                    env[s] if self._owned[k] and fetches.index(s) == k else backend.xp.array(env[s])
+                    for k, s in enumerate(fetches)
+                ]
+            except Exception as error:  # noqa: BLE001 whatever a kernel raises
+                done = len(calls) - sum(1 for _ in iterator)
+                place = places[min(done, len(places)) - 1]
+                raise _located(error, place) from (
+                    error.__cause__ if isinstance(error, GraphflowError) else error
+                )
+            for s in self._dynamic_slots:
+                env[s] = None
+            return results
+
+        return run
+
+
+def _speaks_of_sizes(attribute: Any) -> bool:
+    """True if the attribute holds a dimension that is not a number yet."""
+    if type(attribute) is tuple:
+        return any(_speaks_of_sizes(item) for item in attribute)
+    return isinstance(attribute, Dim)
+
+
+def _is_host(backend: Any) -> bool:
+    return backend.xp is np
+
+
+def _release(env: list[Any], slots: Iterable[int]) -> None:
+    for s in slots:
+        env[s] = None
+
+
+def _getter(env: list[Any], slots: tuple[int, ...]) -> Callable[[], tuple[Any, ...]]:
+    if len(slots) == 0:
+        return tuple
+    if len(slots) == 1:
+        only = slots[0]
+        return lambda: (env[only],)
+    pick = itemgetter(*slots)
+    return lambda: pick(env)
+
+
+def _located(error: Exception, place: Place) -> Exception:
+    """The error that a kernel raised, as one of ours, with the node's line."""
+    if isinstance(error, GraphflowError):
+        return error.at(str(place))
+    text = f"'{place.name}' failed: {type(error).__name__}: {error}"
+    if isinstance(error, MemoryError):
+        return MemoryLimitError(text).at(str(place))
+    if isinstance(error, IndexError):
+        return IndexRangeError(text).at(str(place))
+    return RunError(text).at(str(place))

@@ -1,0 +1,321 @@
+"""From a graph to a header of plain JSON values and a list of constants.
+
+The header is a set of tables, so that what occurs often is written once:
+
+    writer       version of the graphflow that wrote the file; for people, never read
+    seed         the graph's random seed, or null
+    symbols      named dimensions as text; unnamed unknowns as their rank in the order of making
+    dims         polynomials over symbols: [[[symbol, ...], coefficient], ...]
+    types        [dtype, shape]: sizes, {"dim": k}, or null for an unknown rank
+    constants    types of the arrays that the safetensors part holds
+    places       [file, line, function] of the user's code
+    graphs       the graph, and one for each branch or loop body: lists of nodes
+    bodies       graph, inputs, outputs, effects, and how many captured tensors the last inputs stand for
+    variables    handle, initializer, reads, the current read, trainable
+    collections  name -> items
+    names        scopes and counters: what names are taken beside those of nodes
+
+A node's inputs are [node, output] of its own graph and stand before it. Attributes are JSON values and tagged ones:
+{"float": "0x1.8p+1"}, {"complex": [...]}, {"dtype": ...}, {"dim": k}, {"symbol": k}, {"type": k}, {"constant": k},
+{"body": k}; a list is a tuple.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphflow.errors import GraphError, shorten
+from graphflow.graph import Graph, Node, Tensor
+from graphflow.ops.body import Body
+from graphflow.ops.constant import Literal
+from graphflow.ops.state import Variable
+from graphflow.origin import UNKNOWN, Origin
+from graphflow.save.container import MAX_DIGITS
+from graphflow.types import SUPPORTED, Dim, TensorType
+
+__all__ = ["encode", "float_text", "symbol_key"]
+
+MAX_NESTING = 20
+"""How deep the tuples of an attribute may be nested."""
+
+
+def encode(graph: Graph, writer: str) -> tuple[dict[str, Any], list[np.ndarray[Any, Any]]]:
+    """Header and constants of a graph. The same graph always gives the same.
+
+    Raises GraphError, naming node and line, for what is no plain data, such as a Python function.
+    """
+    encoder = _Encoder()
+    encoder.run(graph.operations)
+    return {"writer": writer, "seed": graph.seed, **encoder.tables(graph)}, encoder.arrays
+
+
+def float_text(value: float) -> str:
+    """A float as text that gives the very same bits back: hexadecimal, and the payload of a NaN."""
+    return "nan" + struct.pack(">d", value).hex() if math.isnan(value) else value.hex()
+
+
+class _Encoder:
+    """The tables while they are filled; a dict is a table with its rows numbered in the order of first use."""
+
+    def __init__(self) -> None:
+        self._symbols: dict[str, int] = {}
+        self._dims: dict[Dim, int] = {}
+        self._types: dict[TensorType, int] = {}
+        self._constants: dict[Literal, int] = {}
+        self._places: dict[Origin, int] = {}
+        self._place_of: dict[tuple[int, int], int] = {}
+        self._bodies: dict[Body, int] = {}
+        self._body_rows: list[dict[str, Any]] = []
+        self._graphs: list[list[dict[str, Any]]] = []
+        self._position: dict[Node, tuple[int, int]] = {}
+        self.arrays: list[np.ndarray[Any, Any]] = []
+
+    def tables(self, graph: Graph) -> dict[str, Any]:
+        """All tables but the constants' data."""
+        variables = self._variables(graph)
+        collections = {
+            name: [self._item(name, item, variables) for item in graph.get_collection(name)]
+            for name in graph.get_all_collection_keys()
+        }
+        variable_rows = [self._variable(v) for v in variables]
+        types = [[t.dtype.name, self._shape(t)] for t in self._types]
+        constants = [[a.dtype.name, list(a.shape)] for a in self.arrays]
+        dims = [self._terms(d) for d in self._dims]
+        return {
+            "symbols": self._symbol_rows(),
+            "dims": dims,
+            "types": types,
+            "constants": constants,
+            "places": [[p.file, p.line, p.function] for p in self._places],
+            "graphs": self._graphs,
+            "bodies": self._body_rows,
+            "variables": variable_rows,
+            "collections": collections,
+            "names": {
+                name: count
+                for name, count in sorted(graph._taken.items())
+                if count != 1 or name not in graph._by_name
+            },
+        }
+
+    # --- nodes ---
+
+    def run(self, nodes: Sequence[Node]) -> None:
+        """Encode nodes and, before each node that holds bodies, those; without recursion, however deep they nest."""
+        stack: list[Iterator[Body]] = [self._walk(nodes)]
+        while stack:
+            body = next(stack[-1], None)
+            if body is None:
+                stack.pop()
+            elif body not in self._bodies:
+                stack.append(self._walk_body(body))
+
+    def _walk(self, nodes: Sequence[Node]) -> Iterator[Body]:
+        rows: list[dict[str, Any]] = []
+        number = len(self._graphs)
+        self._graphs.append(rows)
+        for node in nodes:
+            yield from _bodies_in(node)
+            rows.append(self._node(node, number))
+            self._position[node] = (number, len(rows) - 1)
+
+    def _walk_body(self, body: Body) -> Iterator[Body]:
+        number = len(self._graphs)
+        inside = {*body.nodes, *(t.op for t in body.inputs)}
+        yield from self._walk(sorted(inside, key=lambda n: n.id))
+        self._bodies[body] = len(self._body_rows)
+        self._body_rows.append(
+            {
+                "graph": number,
+                "inputs": [self._output(t, number) for t in body.inputs],
+                "outputs": [self._output(t, number) for t in body.outputs],
+                "effects": [self._own(n, number) for n in body.effects],
+                "captures": len(body.captures),
+            }
+        )
+
+    def _node(self, node: Node, number: int) -> dict[str, Any]:
+        row: dict[str, Any] = {"op": node.op.name, "name": node.name}
+        if node.inputs:
+            row["inputs"] = [self._output(t, number) for t in node.inputs]
+        if node.attrs:
+            row["attrs"] = {name: self._attribute(node, name, value) for name, value in node.attrs.items()}
+        row["types"] = [self._type(t.type) for t in node.outputs]
+        if node.control_inputs:
+            row["control"] = [self._own(n, number) for n in node.control_inputs]
+        if node.device is not None:
+            row["device"] = node.device
+        place = self._place(node)
+        if place is not None:
+            row["place"] = place
+        if node.cause is not None:
+            row["cause"] = self._cause(node.cause)
+        return row
+
+    def _own(self, node: Node, number: int) -> int:
+        graph, position = self._position.get(node, (None, 0))
+        if graph != number:
+            raise GraphError(f"save_graph: {node!r} is used in a graph that it does not belong to").at(
+                node.place
+            )
+        return position
+
+    def _output(self, t: Tensor, number: int) -> list[int]:
+        return [self._own(t.op, number), t.index]
+
+    def _cause(self, cause: Node) -> dict[str, Any]:
+        """The forward node that a gradient belongs to; where it is not in the file, what messages say of it."""
+        known = self._position.get(cause)
+        return {"node": list(known)} if known else {"name": cause.name, "place": self._place(cause)}
+
+    def _place(self, node: Node) -> int | None:
+        if node._code is None:
+            return None
+        key = (id(node._code), node._lasti)  # decoding costs more than everything else about a node
+        place = self._place_of.get(key)
+        if place is None:
+            origin = node.origin
+            if origin is UNKNOWN:
+                return None
+            place = self._place_of[key] = _numbered(self._places, origin)
+        return place
+
+    # --- attributes and types ---
+
+    def _attribute(self, node: Node, name: str, value: Any) -> Any:
+        try:
+            return self._value(value, 0)
+        except TypeError as error:
+            raise GraphError(
+                f"save_graph: {node.op.name}: attribute {name!r} holds {error}, which no file can hold"
+            ).at(node.place) from None
+
+    def _value(self, value: Any, depth: int) -> Any:
+        kind = type(value)
+        if value is None or kind is bool or kind is str:
+            return value
+        if kind is int:
+            if abs(value) >= 10 ** (MAX_DIGITS - 1):
+                raise TypeError("an integer of more digits than allowed")
+            return value
+        if kind is float:
+            return {"float": float_text(value)}
+        if kind is complex:
+            return {"complex": [float_text(value.real), float_text(value.imag)]}
+        if kind is Dim:
+            return {"dim": self._dim(value)}
+        if kind is Literal:
+            return {"constant": self._constant(value)}
+        if kind is Body:
+            return {"body": self._bodies[value]}
+        if kind is TensorType:
+            return {"type": self._type(value)}
+        if isinstance(value, np.dtype) and value.name in SUPPORTED:
+            return {"dtype": value.name}
+        if kind is tuple and depth < MAX_NESTING:
+            return self._tuple(value, depth)
+        raise TypeError(shorten(value))
+
+    def _tuple(self, value: tuple[Any, ...], depth: int) -> list[Any]:
+        if value and all(_is_symbol_pair(item) for item in value):
+            # a table of sizes: (symbol, the same as a dimension), by name; names of unknowns differ from run to run
+            ordered = sorted(value, key=lambda item: symbol_key(item[0]))
+            return [[{"symbol": self._symbol(name)}, {"dim": self._dim(d)}] for name, d in ordered]
+        return [self._value(item, depth + 1) for item in value]
+
+    def _constant(self, literal: Literal) -> int:
+        number = _numbered(self._constants, literal)
+        if number == len(self.arrays):
+            self.arrays.append(literal.array)
+        return number
+
+    def _type(self, type: TensorType) -> int:
+        for d in type.shape or ():
+            if isinstance(d, Dim):
+                self._dim(d)
+        return _numbered(self._types, type)
+
+    def _shape(self, type: TensorType) -> list[Any] | None:
+        if type.shape is None:
+            return None
+        return [{"dim": self._dims[d]} if isinstance(d, Dim) else int(d) for d in type.shape]
+
+    def _dim(self, dim: Dim) -> int:
+        for name in dim.symbols:
+            self._symbol(name)
+        return _numbered(self._dims, dim)
+
+    def _symbol(self, name: str) -> int:
+        return _numbered(self._symbols, name)
+
+    def _terms(self, dim: Dim) -> list[Any]:
+        rows = [[sorted(self._symbols[name] for name in monomial), c] for monomial, c in dim.terms]
+        return sorted(rows)
+
+    def _symbol_rows(self) -> list[str | int]:
+        unnamed = sorted((name for name in self._symbols if name.startswith("?")), key=symbol_key)
+        ranks = {name: rank for rank, name in enumerate(unnamed)}
+        return [ranks.get(name, name) for name in self._symbols]
+
+    # --- variables and collections ---
+
+    def _variables(self, graph: Graph) -> dict[Variable, int]:
+        found: dict[Variable, int] = {}
+        for name in graph.get_all_collection_keys():
+            for item in graph.get_collection(name):
+                if isinstance(item, Variable) and item.graph is graph:
+                    _numbered(found, item)
+        return found
+
+    def _variable(self, v: Variable) -> dict[str, Any]:
+        return {
+            "handle": self._own(v.handle.op, 0),
+            "initializer": self._own(v.initializer, 0),
+            "reads": [self._own(t.op, 0) for t in v._reads],
+            "current": None if v._read is None else self._own(v._read.op, 0),
+            "trainable": v.trainable,
+        }
+
+    def _item(self, collection: str, item: Any, variables: dict[Variable, int]) -> dict[str, Any]:
+        if isinstance(item, Variable) and item in variables:
+            return {"variable": variables[item]}
+        if isinstance(item, Node) and item in self._position:
+            return {"node": self._own(item, 0)}
+        if isinstance(item, Tensor) and item.op in self._position:
+            return {"tensor": self._output(item, 0)}
+        try:
+            return {"value": self._value(item, 0)}
+        except (TypeError, KeyError):
+            raise GraphError(
+                f"save_graph: collection {shorten(collection)} holds {shorten(item)}, which no file can hold"
+            ) from None
+
+
+def _numbered(table: dict[Any, int], key: Any) -> int:
+    return table.setdefault(key, len(table))
+
+
+def _bodies_in(node: Node) -> Iterator[Body]:
+    stack = [*node.attrs.values()][::-1]
+    while stack:
+        value = stack.pop()
+        if type(value) is Body:
+            yield value
+        elif type(value) is tuple:
+            stack.extend(reversed(value))
+
+
+def symbol_key(name: str) -> tuple[int, str]:
+    """Sorts unnamed unknowns by when they were made, as their names are `?` and a running number; others by name."""
+    return (len(name), name) if name.startswith("?") else (0, name)
+
+
+def _is_symbol_pair(value: Any) -> bool:
+    if type(value) is not tuple or len(value) != 2 or type(value[0]) is not str:
+        return False
+    return type(value[1]) is Dim and value[1].symbols == (value[0],)

@@ -1,0 +1,465 @@
+"""Sessions: who holds variables, caches programs, and runs what is fetched."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from graphflow import config
+from graphflow.backends import backend_for, canonical
+from graphflow.bind import bind, match_feeds
+from graphflow.errors import ArgumentError, FeedError, GraphflowError, MemoryLimitError, SessionError, shorten
+from graphflow.feeds import as_feed
+from graphflow.fetches import Fetches, resolve_fetches
+from graphflow.graph import BodyGraph, Graph, Node, Tensor, get_default_graph
+from graphflow.lowering import compile_subgraph
+from graphflow.passes.pipeline import AFTER_BIND, BEFORE_BIND, run_passes
+from graphflow.plan import Plan, parse_nbytes
+from graphflow.profile import Recorder
+from graphflow.program import Program
+from graphflow.runtime import VariableStore, load
+from graphflow.subgraph import Subgraph, cut
+from graphflow.types import Shape, TensorType, shape_from_user
+
+__all__ = ["Session", "evaluate", "get_default_session", "session_for"]
+
+_default: ContextVar[tuple[Any, ...]] = ContextVar("graphflow_sessions", default=())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Signature:
+    """A cut for certain fetches and fed tensors, with its executables by the feeds' shapes."""
+
+    fetches: Fetches
+    feeds: tuple[Tensor, ...]
+    subgraph: Subgraph
+    loaded: dict[tuple[Shape, ...], Any]
+
+
+_BUSY = "this session is running on this thread already: a callback cannot use it"
+_CLOSED = "this session is closed"
+
+
+class _Turn:
+    """`with turn:` lets one thread at a time use a session; a use from within a use is refused."""
+
+    __slots__ = ("lock", "refusal")
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.refusal: str | None = None
+
+    def __enter__(self) -> None:
+        self.lock.acquire()
+        if self.refusal is not None:
+            refusal = self.refusal
+            self.lock.release()
+            raise SessionError(refusal)
+        self.refusal = _BUSY
+
+    def __exit__(self, *exc: object) -> None:
+        self.refusal = None
+        self.lock.release()
+
+    @property
+    def closed(self) -> bool:
+        """True once the session was closed."""
+        return self.refusal == _CLOSED
+
+
+class Session:
+    """Runs parts of one graph, and holds the values of its variables.
+
+    graph: the default graph if None. device: where nodes run that ask for none ("cpu").
+    memory_limit: bytes, or text such as "2GB" or "512MiB": a run that needs more raises MemoryLimitError.
+    optimize: True or "exact" for rewrites that keep every bit, "fast" to allow rounding changes, False for none.
+    threads: how many threads a run may use; at least 1.
+    Runs from several threads take turns. A session is closed by `close()` or at the end of `with session:`.
+    """
+
+    def __init__(
+        self,
+        graph: Graph | None = None,
+        device: str | None = None,
+        memory_limit: int | str | None = None,
+        optimize: bool | str = True,
+        threads: int | None = None,
+    ) -> None:
+        if graph is not None and not isinstance(graph, Graph):
+            raise ArgumentError(f"Session: graph must be a Graph, not {shorten(graph)}")
+        if not (isinstance(optimize, bool) or optimize in ("exact", "fast")):
+            raise ArgumentError(
+                f"Session: optimize is True, False, 'exact' or 'fast', not {shorten(optimize)}"
+            )
+        if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
+            raise ArgumentError(f"Session: threads is a positive int or None, not {shorten(threads)}")
+        self.graph = graph if graph is not None else get_default_graph()
+        if isinstance(self.graph, BodyGraph):
+            raise ArgumentError("Session: a loop body, branch or traced function has no session of its own")
+        self.device = canonical(device)
+        host = backend_for(self.device).xp is np
+        self._io_device = self.device if host else "cpu:0"
+        self.memory_limit = None if memory_limit is None else parse_nbytes(memory_limit, "memory_limit")
+        self.optimize = optimize
+        self.threads = threads
+        self.profile: Recorder | None = None
+        self._store = VariableStore()
+        self._signatures: dict[Any, _Signature] = {}
+        self._turn = _Turn()
+        self._tokens: list[Any] = []
+
+    # --- running ---
+
+    def run(
+        self,
+        fetches: Any,
+        feed_dict: Mapping[Any, Any] | None = None,
+        *,
+        memory_limit: int | str | None = None,
+        profile: bool = False,
+        check: str | None = None,
+    ) -> Any:
+        """Values of `fetches`, which may be any nest of tensors, operations, variables and names.
+
+        feed_dict: values for tensors (or their names); any tensor may be fed, placeholders must be.
+        memory_limit: for this run, instead of the session's. profile: time every node, into `self.profile`.
+        Gives NumPy arrays that the caller owns (NumPy scalars for rank 0), None for operations.
+        Raises FeedError and FetchError before anything runs. After an error the variables are as before.
+        """
+        if check is not None:
+            raise ArgumentError(f"run: check {shorten(check)} is not known")
+        limit = self.memory_limit if memory_limit is None else parse_nbytes(memory_limit, "memory_limit")
+        fed = self._feeds(feed_dict)
+        with self._turn:
+            signature = self._signature(fetches, tuple(fed))
+            arrays = [as_feed(t, value) for t, value in fed.items()]
+            executable = self._executable(signature, tuple([a.shape for a in arrays]))
+            if limit is not None:
+                self._keep_limit(executable.program, limit)
+            recorder = Recorder(self._libraries()) if profile else None
+            values = executable.run(arrays, recorder)
+            if recorder is not None:
+                self.profile = recorder
+        return signature.fetches.rebuild([v[()] for v in values])
+
+    def make_callable(self, fetches: Any, feed_list: Sequence[Any] | None = None) -> Callable[..., Any]:
+        """A function of arrays, one for each tensor of `feed_list`, that gives the values of `fetches`.
+
+        The fast way to run the same thing many times: fetches and feeds are looked up once.
+        """
+        feeds = tuple(self._feeds(dict.fromkeys(self._listed_feeds(feed_list), 0)))
+        with self._turn:
+            signature = self._signature(fetches, feeds)
+        return self._callable(signature, fetches)
+
+    def _callable(self, signature: _Signature, fetches: Any) -> Callable[..., Any]:
+        """What `make_callable` gives. Written for small steps, where each Python call is felt."""
+        feeds, loaded, rebuild = signature.feeds, signature.loaded, signature.fetches.rebuild
+        single = isinstance(fetches, Tensor)
+        only_effects = isinstance(fetches, Node)
+        turn, lock = self._turn, self._turn.lock
+        limit = self.memory_limit
+
+        def prepare(values: tuple[Any, ...]) -> tuple[Any, Sequence[Any]]:
+            if len(values) != len(feeds):
+                raise FeedError(f"this callable takes {len(feeds)} arrays, got {len(values)}")
+            arrays = [as_feed(t, v) for t, v in zip(feeds, values, strict=True)]
+            return self._executable(signature, tuple([a.shape for a in arrays])), arrays
+
+        def run(*values: Any) -> Any:
+            try:
+                executable = loaded.get(tuple([v.shape for v in values]))
+            except (AttributeError, TypeError):  # not arrays
+                executable = None
+            with lock:  # `with turn:`, written out
+                if turn.refusal is not None:
+                    raise SessionError(turn.refusal)
+                turn.refusal = _BUSY
+                try:
+                    arrays: Sequence[Any] = values
+                    if executable is None or not executable.accepts(values):
+                        executable, arrays = prepare(values)
+                    if limit is not None:
+                        self._keep_limit(executable.program, limit)
+                    results = executable.run(arrays)
+                finally:
+                    turn.refusal = None
+            if single:
+                return results[0][()]
+            return None if only_effects else rebuild([r[()] for r in results])
+
+        return run
+
+    def plan(self, fetches: Any, feeds: Mapping[Any, Any] | None = None) -> Plan:
+        """What a run would cost, without running anything; see Plan.
+
+        feeds: for each fed tensor (or name) an array or a shape. Placeholders left out are planned with their
+            declared shape, which must be static then.
+        """
+        given = self._feeds(feeds)
+        with self._turn:
+            resolved = resolve_fetches(self.graph, fetches)
+            missing = [t for t in _placeholders(resolved, given) if t not in given]
+            shapes: dict[Tensor, Shape] = {t: _shape_of(t, value) for t, value in given.items()}
+            for t in missing:
+                if not t.type.is_static:
+                    raise FeedError(
+                        f"plan: '{t.name}' is {t.type}; say its shape: feeds={{{t.op.name}: (...)}}"
+                    ).at(t.op.place)
+                shapes[t] = t.type.dims
+            signature = self._signature(fetches, tuple(shapes))
+            program, subgraph = self._compile(signature, tuple(shapes.values()))
+            return Plan(program, subgraph, self.device)
+
+    def _signature(self, fetches: Any, feeds: tuple[Tensor, ...]) -> _Signature:
+        key = self._fast_key(fetches, feeds)
+        known = self._signatures.get(key) if key is not None else None
+        if known is not None:
+            return known
+        resolved = resolve_fetches(self.graph, fetches)
+        numbered = all(t.op.op.name == "placeholder" for t in feeds)
+        wanted = tuple([t.number if numbered else t for t in resolved.tensors])
+        deep = (wanted, resolved.targets, feeds)
+        base = self._signatures.get(deep)
+        if base is None:
+            with _paused_gc():
+                subgraph = cut(resolved.tensors, feeds, resolved.targets)
+                if self.optimize:
+                    subgraph = run_passes(subgraph, BEFORE_BIND)
+            base = self._signatures[deep] = _Signature(resolved, feeds, subgraph, {})
+        known = _Signature(resolved, feeds, base.subgraph, base.loaded)
+        if key is not None:
+            self._signatures[key] = known
+        return known
+
+    @staticmethod
+    def _fast_key(fetches: Any, feeds: tuple[Tensor, ...]) -> Any:
+        """A key that needs no look-up of the graph: for one tensor or operation, or a flat list or tuple of them."""
+        kind = type(fetches)
+        if kind is Tensor or kind is Node:
+            return (fetches, feeds)
+        if kind in (list, tuple) and all(type(f) is Tensor or type(f) is Node for f in fetches):
+            return (kind, tuple(fetches), feeds)
+        return None
+
+    def _executable(self, signature: _Signature, shapes: tuple[Shape, ...]) -> Any:
+        executable = signature.loaded.get(shapes)
+        if executable is None:
+            with _paused_gc():
+                program, _ = self._compile(signature, shapes)
+                executable = signature.loaded[shapes] = load(program, backend_for, self._store)
+        return executable
+
+    def _compile(self, signature: _Signature, shapes: tuple[Shape, ...]) -> tuple[Program, Subgraph]:
+        sizes = match_feeds(signature.feeds, shapes)
+        types = [TensorType(t.type.dtype, s) for t, s in zip(signature.feeds, shapes, strict=True)]
+        subgraph, known = bind(signature.subgraph, types, sizes)
+        if self.optimize:
+            subgraph = run_passes(subgraph, AFTER_BIND)
+        elif config.get().verify:
+            run_passes(subgraph, ())
+        return compile_subgraph(subgraph, known, self._resolve, self._io_device), subgraph
+
+    def _resolve(self, asked: str | None) -> str:
+        return self.device if asked is None else canonical(asked)
+
+    def _feeds(self, feed_dict: Mapping[Any, Any] | None) -> dict[Tensor, Any]:
+        if not feed_dict:
+            if feed_dict is None or isinstance(feed_dict, Mapping):
+                return {}
+            raise FeedError(f"feed_dict must be a dict, not {shorten(feed_dict)}")
+        if not isinstance(feed_dict, Mapping):
+            raise FeedError(f"feed_dict must be a dict, not {shorten(feed_dict)}")
+        graph = self.graph
+        fed: dict[Tensor, Any] = {}
+        for key, value in feed_dict.items():
+            if type(key) is Tensor and key.op.graph is graph:
+                t = key
+            else:
+                t = self._feed_key(key)
+            if t in fed:
+                raise FeedError(f"'{t.name}' is fed twice")
+            fed[t] = value
+        return fed
+
+    def _feed_key(self, key: Any) -> Tensor:
+        if hasattr(key, "__graphflow_fetch__") and hasattr(key, "read"):
+            key = key.read()
+        try:
+            element = self.graph.as_graph_element(key)
+        except GraphflowError as error:
+            raise FeedError(f"cannot feed {shorten(key)}: {error}") from error
+        if isinstance(element, Node):
+            if len(element.outputs) != 1:
+                raise FeedError(f"cannot feed {element!r}: it has {len(element.outputs)} outputs; name one")
+            return element.outputs[0]
+        if element.op.op.name == "variable":
+            raise FeedError(f"cannot feed the handle {element!r}; feed its read, or load the variable")
+        return element
+
+    @staticmethod
+    def _listed_feeds(feed_list: Any) -> list[Any]:
+        if feed_list is None:
+            return []
+        if not isinstance(feed_list, (list, tuple)):
+            raise FeedError(f"make_callable: feed_list must be a list of tensors, not {shorten(feed_list)}")
+        if len({id(item) if not isinstance(item, str) else item for item in feed_list}) != len(feed_list):
+            raise FeedError("make_callable: feed_list names a tensor twice")
+        return list(feed_list)
+
+    def _keep_limit(self, program: Program, limit: int) -> None:
+        plan = Plan(program, None, self.device)
+        if not plan.fits(limit):
+            raise MemoryLimitError(plan.explain_limit(limit))
+
+    def _libraries(self) -> tuple[str, ...]:
+        infos = {i.name: i for i in type(backend_for(self.device)).devices()}
+        return infos[self.device].libraries
+
+    # --- variables ---
+
+    def load(self, variable: Any, value: Any) -> None:
+        """Set a variable of this session's graph to `value`, of its type. Raises as feeding does."""
+        array = self._fitting(variable, value)
+        with self._turn:
+            self._set(variable, array)
+
+    def load_all(self, values: Mapping[Any, Any]) -> None:
+        """Set several variables, all or none."""
+        arrays = {v: self._fitting(v, value) for v, value in values.items()}
+        with self._turn:
+            for v, array in arrays.items():
+                self._set(v, array)
+
+    def _fitting(self, variable: Any, value: Any) -> np.ndarray[Any, Any]:
+        handle: Tensor = self.graph.as_graph_element(variable)  # type: ignore[assignment]
+        array = as_feed(handle, value)
+        if array.shape != handle.type.shape:
+            raise FeedError(
+                f"variable '{handle.op.name}' is {handle.type}, was given shape {list(array.shape)}"
+            )
+        return array
+
+    def _set(self, variable: Any, array: np.ndarray[Any, Any]) -> None:
+        handle: Tensor = variable.handle
+        backend = backend_for(self._resolve(handle.op.device))
+        key = handle.op.name
+        storage = self._store.array(key, lambda: backend.empty(handle.type.dtype, array.shape))
+        backend.copy_into(storage, backend.from_host(array))
+        self._store.initialized.add(key)
+
+    def is_initialized(self, variable: Any) -> bool:
+        """Whether the variable has a value in this session."""
+        return variable.handle.op.name in self._store.initialized
+
+    # --- life ---
+
+    def close(self) -> None:
+        """Drop variables, programs and device memory. Closing twice is harmless; a later run is an error."""
+        if self._turn.closed:
+            return
+        with self._turn:
+            self._signatures.clear()
+            self._store = VariableStore()
+            backend_for(self.device).close()
+        self._turn.refusal = _CLOSED
+
+    @contextmanager
+    def as_default(self) -> Iterator[Session]:
+        """Make this the session of `eval` and `run`, and its graph the default, without closing at the end."""
+        token = _default.set((*_default.get(), self))
+        try:
+            with self.graph.as_default():
+                yield self
+        finally:
+            _default.reset(token)
+
+    def __enter__(self) -> Self:
+        if self._turn.closed:
+            raise SessionError("this session is closed")
+        scope = self.as_default()
+        scope.__enter__()
+        self._tokens.append(scope)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._tokens.pop().__exit__(None, None, None)
+        if not self._tokens:
+            self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._turn.closed else self.device
+        return f"<Session of {self.graph!r}, {state}>"
+
+    def __reduce__(self) -> Any:
+        raise SessionError("a session cannot be pickled; save its variables with gf.train.Saver")
+
+
+def _placeholders(fetches: Fetches, given: Mapping[Tensor, Any]) -> list[Tensor]:
+    """Placeholders that the fetches need, in the order of their making."""
+    found: dict[Node, None] = {}
+    stack = [t.op for t in fetches.tensors if t not in given] + list(fetches.targets)
+    while stack:
+        node = stack.pop()
+        if node not in found:
+            found[node] = None
+            stack.extend(t.op for t in node.inputs if t not in given)
+            stack.extend(node.control_inputs)
+    return [n.outputs[0] for n in sorted(found, key=lambda n: n.id) if n.op.name == "placeholder"]
+
+
+def _shape_of(t: Tensor, value: Any) -> Shape:
+    """The shape that a plan is asked for: of an array, or given as a tuple or list of ints."""
+    if isinstance(value, (tuple, list)) and all(isinstance(d, (int, np.integer)) for d in value):
+        shape = t.type.shape
+        if shape is None or len(shape) == len(value):
+            return shape_from_user(value)
+    shape_of_array: Shape = as_feed(t, value).shape
+    return shape_of_array
+
+
+@contextmanager
+def _paused_gc() -> Iterator[None]:
+    """Building thousands of linked objects is half as slow without the cycle collector."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def get_default_session() -> Session | None:
+    """The session of the innermost `with session:`, or None."""
+    stack = _default.get()
+    return stack[-1] if stack else None
+
+
+def session_for(session: Session | None, graph: Graph) -> Session:
+    """`session`, else the default one if it is of that graph, else the graph's own."""
+    if session is not None:
+        return session
+    default = get_default_session()
+    if default is not None and default.graph is graph:
+        return default
+    if isinstance(graph, BodyGraph):
+        raise SessionError("inside a loop body, branch or traced function no value exists yet")
+    if graph.own_session is None:
+        graph.own_session = Session(graph)
+    return graph.own_session  # type: ignore[no-any-return]
+
+
+def evaluate(fetch: Any, feed_dict: Any = None, session: Session | None = None) -> Any:
+    """The value of a tensor, run on demand."""
+    known = getattr(fetch, "known", None)  # left by an eager block
+    if known is not None:
+        return known
+    return session_for(session, fetch.graph).run(fetch, feed_dict)

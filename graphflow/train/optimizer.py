@@ -1,0 +1,314 @@
+"""The base of all optimizers: gradients of a loss, slots beside variables, one operation that updates all.
+
+An optimizer's own file holds its formula and nothing else: which slots a variable has (`_create_slots`)
+and the writes that one step makes (`_update`). Old values are read before they are written. A value that a
+step needs after its write is taken from the write, so that the engine computes it in the slot's own bytes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from graphflow.errors import ArgumentError, DTypeError, GradientError, GraphError, ShapeError, shorten
+from graphflow.gradients import gradients
+from graphflow.graph import (
+    BodyGraph,
+    Graph,
+    Node,
+    Tensor,
+    check_name,
+    current_scope,
+    get_default_graph,
+    name_scope,
+    scoped,
+)
+from graphflow.op import F
+from graphflow.ops.state import TRAINABLE, Variable
+from graphflow.train.parameters import number_or_tensor, valued
+from graphflow.types import dims_equal, is_floating
+
+__all__ = ["Optimizer"]
+
+GradVar = tuple[Any, Variable]
+
+
+class Optimizer:
+    """What optimizers share; use one of the subclasses.
+
+    learning_rate: a number of at least 0, a real scalar tensor (a schedule), or a function without arguments that
+        gives either, called each time updates are built.
+    name: of the operation that updates, and of the slots: `w/Adam`.
+    Raises ArgumentError for a learning rate that is negative, not finite or no number.
+    """
+
+    _allows_complex: ClassVar[bool] = False
+    _lowest_rate_excluded: ClassVar[bool] = False
+
+    def __init__(self, learning_rate: Any, name: str) -> None:
+        check_name(name)
+        self._name = name
+        self._learning_rate = learning_rate if callable(learning_rate) else self._checked_rate(learning_rate)
+        self._slots: dict[str, dict[Variable, Variable]] = {}
+        self._own: dict[tuple[Graph, str], Variable] = {}
+        self._made: list[Variable] = []
+
+    # --- the two halves, and both ---
+
+    def minimize(
+        self,
+        loss: Any,
+        global_step: Any = None,
+        var_list: Any = None,
+        name: str | None = None,
+        grad_loss: Any = None,
+    ) -> Node:
+        """The operation of one training step: `compute_gradients`, then `apply_gradients`.
+
+        Raises GradientError, naming the variables, if the loss depends on none of them.
+        """
+        pairs = self.compute_gradients(loss, var_list, grad_loss)
+        if all(g is None for g, _ in pairs):
+            raise GradientError(
+                f"{self._name}: {loss!r} depends on none of the variables {_names(v for _, v in pairs)}; "
+                "is the right loss given, and does no stop_gradient or integer op stand between?"
+            )
+        return self.apply_gradients(pairs, global_step, name)
+
+    def compute_gradients(self, loss: Any, var_list: Any = None, grad_loss: Any = None) -> list[GradVar]:
+        """Pairs (gradient, variable), with the gradient None where the loss does not depend on the variable.
+
+        loss: a real floating scalar; of any shape where `grad_loss`, the gradient that flows into it, is given.
+        var_list: the trainable variables of the loss's graph where left out.
+        Raises ShapeError for a loss that is no scalar, DTypeError for one that is no real float.
+        """
+        target = self._checked_loss(loss, grad_loss)
+        variables = self._chosen(target.graph, var_list)
+        with _inside(_home(target.graph)):
+            grads = gradients(target, variables, grad_ys=grad_loss, unconnected_gradients="none")
+        return list(zip(grads, variables, strict=True))
+
+    def apply_gradients(self, grads_and_vars: Any, global_step: Any = None, name: str | None = None) -> Node:
+        """One operation that updates each variable by its gradient, and adds 1 to `global_step`.
+
+        grads_and_vars: pairs as `compute_gradients` gives them, the gradients changed at will; pairs whose
+            gradient is None are passed over.
+        global_step: a variable, or None. name: of the operation; the optimizer's own where left out.
+        Raises GradientError if every gradient is None, ArgumentError for a variable that stands there twice,
+        DTypeError or ShapeError for a gradient that is not of its variable's type.
+        """
+        pairs = self._checked_pairs(grads_and_vars)
+        if global_step is not None and not isinstance(global_step, Variable):
+            raise ArgumentError(f"{self._name}: global_step must be a variable, not {shorten(global_step)}")
+        label = name or self._name
+        check_name(label)
+        variables = [v for _, v in pairs]
+        graph = variables[0].graph
+        with _inside(_home(graph)):
+            for v in variables:
+                with scoped(graph=graph, prefix=v.op.name + "/", control=(), device=v.device):
+                    self._create_slots(v)
+            with scoped(graph=graph, prefix="", control=(), device=variables[0].device):
+                self._create_own(graph, variables)
+            updates: list[Any] = []
+            with name_scope(f"{label}/prepare"):
+                rates = self._prepare(graph, self._current_rate())
+            for g, v in pairs:
+                with (
+                    name_scope(f"{label}/update_{v.op.name}"),
+                    scoped(device=v.device or current_scope().device),
+                ):
+                    updates.extend(self._update(v, g, *[valued(r, v.dtype) for r in rates]))
+            with name_scope(f"{label}/finish"):
+                updates.extend(self._finish(graph))
+            if global_step is not None:
+                updates.append(global_step.assign_add(1))
+            return F.group(*updates, name=label)  # type: ignore[no-any-return]
+
+    # --- slots ---
+
+    def get_slot(self, var: Variable, name: str) -> Variable | None:
+        """The slot called `name` (see `get_slot_names`) beside `var`, or None."""
+        return self._slots.get(name, {}).get(var)
+
+    def get_slot_names(self) -> list[str]:
+        """The names under which `get_slot` finds slots, sorted."""
+        return sorted(self._slots)
+
+    def get_name(self) -> str:
+        """The optimizer's name."""
+        return self._name
+
+    def variables(self) -> list[Variable]:
+        """The variables that this optimizer made, in the order of their making."""
+        return list(self._made)
+
+    def _slot(self, var: Variable, name: str, initial: float = 0.0) -> Variable:
+        """The slot `name` of `var`, made on first use in the scope of `var`, filled with `initial`."""
+        slots = self._slots.setdefault(name, {})
+        if var not in slots:
+            dims = var.handle.type.dims
+            value: Callable[[], Tensor] = (
+                (lambda: F.zeros(dims, dtype=var.dtype))
+                if initial == 0.0
+                else (lambda: F.full(dims, initial, dtype=var.dtype))
+            )
+            slots[var] = Variable(value, name=self._name, trainable=False)
+            self._made.append(slots[var])
+        return slots[var]
+
+    def _own_scalar(self, graph: Graph, name: str, initial: float, dtype: np.dtype[Any]) -> None:
+        """Make a scalar that belongs to the optimizer and not to one variable, on first use in this graph."""
+        if (graph, name) not in self._own:
+            made = Variable(np.asarray(initial, dtype), name=name, trainable=False)
+            self._own[graph, name] = made
+            self._made.append(made)
+
+    # --- what an optimizer says ---
+
+    def _create_slots(self, var: Variable) -> None:
+        """Make the slots of one variable."""
+
+    def _create_own(self, graph: Graph, variables: Sequence[Variable]) -> None:
+        """Make the variables that belong to the optimizer itself."""
+
+    def _prepare(self, graph: Graph, rate: Any) -> tuple[Any, ...]:
+        """The scalars that `_update` is given, from values before this step; `rate` is the learning rate."""
+        return (rate,)
+
+    def _update(self, var: Variable, grad: Tensor, *rates: Any) -> list[Any]:
+        """The writes that one variable's update consists of; each rate is a float or of the variable's dtype."""
+        raise GraphError(f"{type(self).__name__} does not say how a variable is updated")
+
+    def _finish(self, graph: Graph) -> list[Any]:
+        """The writes of the optimizer's own variables."""
+        return []
+
+    # --- checks ---
+
+    def _current_rate(self) -> Any:
+        rate = self._learning_rate
+        return self._checked_rate(rate()) if callable(rate) else rate
+
+    def _checked_rate(self, value: Any) -> Any:
+        return number_or_tensor(
+            value, f"{self._name}: learning_rate", 0.0, math.inf, above=self._lowest_rate_excluded
+        )
+
+    def _checked_loss(self, loss: Any, grad_loss: Any) -> Tensor:
+        if not hasattr(loss, "__graphflow_tensor__"):
+            raise ArgumentError(f"{self._name}: loss must be a tensor, not {shorten(loss)}")
+        tensor: Tensor = loss.__graphflow_tensor__()
+        if not is_floating(tensor.dtype) or tensor.dtype.kind == "c":
+            raise DTypeError(f"{self._name}: loss must be a real floating scalar, got {tensor!r}").at(
+                tensor.op.place
+            )
+        if grad_loss is not None:
+            return tensor
+        if tensor.type.shape is None:
+            return F.reshape(tensor, ())  # type: ignore[no-any-return]  # sizes are checked when they are known
+        if tensor.type.shape:
+            raise ShapeError(
+                f"{self._name}: loss must be a scalar, got {tensor!r}; reduce it with gf.mean or gf.sum"
+            ).at(tensor.op.place)
+        return tensor
+
+    def _chosen(self, graph: Graph, var_list: Any) -> list[Variable]:
+        if var_list is None:
+            while isinstance(graph, BodyGraph) and graph.parent is not None:
+                graph = graph.parent
+            found = [v for v in graph.get_collection(TRAINABLE) if is_floating(v.dtype)]
+            if not found:
+                raise ArgumentError(f"{self._name}: the graph has no trainable variable; give var_list")
+            return found
+        listed = (
+            [var_list] if isinstance(var_list, Variable) else _iterated(var_list, f"{self._name}: var_list")
+        )
+        if not listed:
+            raise ArgumentError(f"{self._name}: var_list is empty")
+        for v in listed:
+            self._check_variable(v, "var_list")
+        return listed
+
+    def _checked_pairs(self, grads_and_vars: Any) -> list[GradVar]:
+        what = f"{self._name}: grads_and_vars"
+        pairs: list[GradVar] = []
+        seen: dict[Variable, None] = {}
+        listed = _iterated(grads_and_vars, what)
+        for item in listed:
+            if not isinstance(item, (tuple, list)) or len(item) != 2:
+                raise ArgumentError(f"{what} holds {shorten(item)}; pairs (gradient, variable) are needed")
+            g, v = item
+            self._check_variable(v, "grads_and_vars")
+            if v in seen:
+                raise ArgumentError(
+                    f"{what}: variable '{v.op.name}' stands there twice; add its gradients up"
+                )
+            seen[v] = None
+            if g is not None:
+                pairs.append((_gradient_of(g, v, what), v))
+        if not pairs:
+            named = f"of the variables {_names(v for _, v in listed)} " if listed else ""
+            raise GradientError(f"{self._name}: no gradient {named}is given")
+        for _, v in pairs[1:]:
+            if v.graph is not pairs[0][1].graph:
+                raise GraphError(f"{what}: {v!r} and {pairs[0][1]!r} belong to two graphs")
+        return pairs
+
+    def _check_variable(self, v: Any, where: str) -> None:
+        if not isinstance(v, Variable):
+            raise ArgumentError(f"{self._name}: {where} holds {shorten(v)}, which is no variable")
+        if not is_floating(v.dtype):
+            raise DTypeError(f"{self._name}: {v!r} is {v.dtype.name}; only floating variables can be trained")
+        if v.dtype.kind == "c" and not self._allows_complex:
+            raise DTypeError(
+                f"{self._name}: {v!r} is complex; only gradient descent and momentum train complex variables"
+            )
+
+    def __repr__(self) -> str:
+        rate = self._learning_rate
+        return f"<{type(self).__name__} '{self._name}', learning rate {rate if isinstance(rate, float) else 'scheduled'}>"
+
+
+def _gradient_of(g: Any, v: Variable, what: str) -> Any:
+    """The gradient as a tensor where its graph is known, checked against the variable's type."""
+    if not hasattr(g, "__graphflow_tensor__"):
+        with _inside(v.graph):
+            g = F.convert_to_tensor(g, dtype=v.dtype)
+    tensor: Tensor = g.__graphflow_tensor__()
+    if tensor.dtype != v.dtype:
+        raise DTypeError(f"{what}: the gradient of {v!r} is {tensor!r}; it must be {v.dtype.name}")
+    dims, wanted = tensor.type.shape, v.handle.type.dims
+    if dims is not None and (
+        len(dims) != len(wanted) or any(dims_equal(a, b) is False for a, b in zip(dims, wanted, strict=True))
+    ):
+        raise ShapeError(f"{what}: the gradient of {v!r} is {tensor!r}; it must have the variable's shape")
+    return tensor
+
+
+def _home(graph: Graph) -> Graph:
+    """The graph for new nodes that use tensors of `graph`: the body being traced, if one is."""
+    here = get_default_graph()
+    return here if isinstance(here, BodyGraph) else graph
+
+
+def _inside(graph: Graph) -> Any:
+    """Make new nodes in `graph`; keeps the name scope if that is where they go already."""
+    return scoped() if get_default_graph() is graph else scoped(graph=graph, prefix="", control=())
+
+
+def _iterated(values: Any, what: str) -> list[Any]:
+    if isinstance(values, (str, bytes, dict)) or hasattr(values, "__graphflow_tensor__"):
+        raise ArgumentError(f"{what} must be a list, not {shorten(values)}")
+    try:
+        return list(values)
+    except TypeError:
+        raise ArgumentError(f"{what} must be a list, not {shorten(values)}") from None
+
+
+def _names(variables: Iterable[Variable], limit: int = 10) -> str:
+    names = [f"'{v.op.name}'" for v in variables]
+    return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")

@@ -1,0 +1,33 @@
+"""Every op's samples on the stand-in for CuPy: kernels use only what CuPy has, in the versions that are allowed.
+
+The values come from NumPy, so that only a real GPU can tell whether CuPy computes them rightly: see `test_gpu.py`.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import pytest
+
+from tests.backends.agreement import assert_agrees, run_on
+from tests.backends.fake_cupy import VERSIONS, install
+from tests.ops.table import Sample, all_samples
+
+SAMPLES = all_samples()
+
+
+@functools.cache
+def _on_cpu(name: str) -> list[Any]:
+    return run_on(next(s for s in SAMPLES if s.name == name), "cpu")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda s: s.name)
+def test_kernels_call_what_cupy_has(sample: Sample, version: str, monkeypatch: pytest.MonkeyPatch):
+    fake = install(monkeypatch, version=version)
+    if version.startswith("13") and any("bfloat16" in str(getattr(x, "dtype", "")) for x in sample.inputs):
+        return  # refused with a BackendError: see test_cupy.py
+    results = run_on(sample, "gpu")
+    assert_agrees(sample, results, _on_cpu(sample.name))
+    assert fake.used == 0, "the session was closed: nothing of it may hold memory of the GPU"

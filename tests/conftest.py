@@ -1,0 +1,42 @@
+"""What every test shares: how hypothesis searches, a fresh default graph, and GPU tests that skip themselves."""
+
+from __future__ import annotations
+
+import functools
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Timing says more about the machine than about the test, so neither a deadline nor `too_slow` may fail one.
+_UNTIMED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+
+# The same examples on every run: a red test is red for everyone, and a green commit stays green.
+settings.register_profile("default", derandomize=True, max_examples=50, **_UNTIMED)
+# `make fuzz`: fresh seeds, many examples, and the line that reproduces a failure.
+settings.register_profile("long", derandomize=False, max_examples=2_000, print_blob=True, **_UNTIMED)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.fixture(autouse=True)
+def fresh_default_graph() -> None:
+    """Start each test with an empty default graph.
+
+    The examples of one hypothesis test share it: build each example's graph under `gf.Graph().as_default()`.
+    """
+    import graphflow as gf  # not at the top: a broken import should fail tests, not the collection of all
+
+    gf.reset_default_graph()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("gpu") is not None and not _usable_gpus():
+        pytest.skip("needs a GPU: gf.list_devices() shows none that is usable")
+
+
+@functools.cache
+def _usable_gpus() -> tuple[str, ...]:
+    """Names of the GPUs that a session could run on, such as `gpu:0`."""
+    import graphflow as gf
+
+    return tuple(str(device) for device in gf.list_devices() if str(device).startswith("gpu"))
