@@ -94,6 +94,14 @@ class Backend:
         """`value` itself, or a C-contiguous copy."""
         return self.xp.ascontiguousarray(value) if value.ndim else self.xp.asarray(value)
 
+    def copy(self, value: Any) -> Any:
+        """A new C-contiguous array equal to `value`."""
+        return self.xp.array(value, order="C")
+
+    def advance(self, counter: Any) -> None:
+        """Add one to an int64[] of this device, in place."""
+        self.xp.add(counter, 1, counter)
+
     # --- kernels ---
 
     def function(self, op: Op, attrs: Mapping[str, Any]) -> Callable[..., Any]:

@@ -65,10 +65,11 @@ def gradients(
     for t in [*y_list, *[t for _, ts in targets for t in ts]]:
         if t.graph is not graph:
             raise GraphError(f"gradients: {t!r} belongs to another graph than {y_list[0]!r}")
-    seeds = _seeds(y_list, grad_ys, name)
     stops = {_tensor(t, "stop_gradients") for t in _listed(stop_gradients)}
     x_tensors = dict.fromkeys(t for _, ts in targets for t in ts)
-    found = _backward(graph, y_list, seeds, x_tensors, stops, name)
+    with graph_scope(graph), name_scope(name) as prefix:
+        seeds = _seeds(y_list, grad_ys)
+        found = _backward(y_list, seeds, x_tensors, stops, prefix)
     return [_collect(x, ts, found, unconnected_gradients) for x, ts in targets]
 
 
@@ -94,15 +95,14 @@ def _targets(x: Any) -> tuple[Tensor, ...]:
     return (tensor,) if reads is None else tuple(dict.fromkeys((*reads(), tensor)))
 
 
-def _seeds(ys: Sequence[Tensor], grad_ys: Any, name: str) -> list[Tensor]:
+def _seeds(ys: Sequence[Tensor], grad_ys: Any) -> list[Tensor]:
     given = _listed(grad_ys) or [None] * len(ys)
     if len(given) != len(ys):
         raise GradientError(f"gradients: {len(given)} grad_ys for {len(ys)} ys")
     seeds = []
     for y, g in zip(ys, given, strict=True):
         if g is None:
-            with name_scope(None), name_scope(name):
-                seeds.append(F.ones_like(y))
+            seeds.append(F.ones_like(y))
             continue
         g = F.convert_to_tensor(g, dtype=y.dtype)
         _check_shape(g, y, "grad_ys")
@@ -140,12 +140,11 @@ def _between(ys: Sequence[Tensor], xs: Mapping[Tensor, None], stops: set[Tensor]
 
 
 def _backward(
-    graph: Graph,
     ys: Sequence[Tensor],
     seeds: Sequence[Tensor],
     xs: Mapping[Tensor, None],
     stops: set[Tensor],
-    name: str,
+    prefix: str,
 ) -> dict[Tensor, Tensor]:
     path = _between(ys, xs, stops)
     active = {t for node in path for t in node.outputs} | set(xs)
@@ -154,31 +153,28 @@ def _backward(
     for y, seed in zip(ys, seeds, strict=True):
         partial.setdefault(y, []).append(seed)
     found: dict[Tensor, Tensor] = {}
-    with graph_scope(graph), name_scope(name) as prefix:
-        for node in reversed(path):
-            grads = [_total(partial.pop(t), t) if t in partial else None for t in node.outputs]
-            found.update(
-                (t, g) for t, g in zip(node.outputs, grads, strict=True) if t in xs and g is not None
-            )
-            if all(g is None for g in grads):
+    for node in reversed(path):
+        grads = [_total(partial.pop(t), t) if t in partial else None for t in node.outputs]
+        found.update((t, g) for t, g in zip(node.outputs, grads, strict=True) if t in xs and g is not None)
+        if all(g is None for g in grads):
+            continue
+        if node.op.vjp is None:
+            raise _no_rule(node, reached_from)
+        with scoped(prefix=f"{prefix}{node.name}_grad/", device=node.device, cause=node.cause or node):
+            results = tuple(node.op.vjp(node, *grads))
+        if len(results) != len(node.inputs):
+            raise VerifyError(
+                f"{node.op.name}: its gradient rule gave {len(results)} gradients for {len(node.inputs)} inputs"
+            ).at(node.place)
+        for t, g in zip(node.inputs, results, strict=True):
+            if g is None or t not in active or t in stops or not is_floating(t.dtype):
                 continue
-            if node.op.vjp is None:
-                raise _no_rule(node, reached_from)
-            with scoped(prefix=f"{prefix}{node.name}_grad/", device=node.device, cause=node.cause or node):
-                results = tuple(node.op.vjp(node, *grads))
-            if len(results) != len(node.inputs):
-                raise VerifyError(
-                    f"{node.op.name}: its gradient rule gave {len(results)} gradients for {len(node.inputs)} inputs"
-                ).at(node.place)
-            for t, g in zip(node.inputs, results, strict=True):
-                if g is None or t not in active or t in stops or not is_floating(t.dtype):
-                    continue
-                _check_shape(g, t, f"the gradient of {node.op.name}")
-                partial.setdefault(t, []).append(g)
-                reached_from.setdefault(t.op, node)
-        for x in xs:
-            if x in partial:
-                found[x] = _total(partial.pop(x), x)
+            _check_shape(g, t, f"the gradient of {node.op.name}")
+            partial.setdefault(t, []).append(g)
+            reached_from.setdefault(t.op, node)
+    for x in xs:
+        if x in partial:
+            found[x] = _total(partial.pop(x), x)
     return found
 
 

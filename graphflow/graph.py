@@ -41,15 +41,18 @@ if TYPE_CHECKING:
 __all__ = [
     "BodyGraph",
     "Graph",
+    "GraphKeys",
     "Node",
     "Operation",
     "Scope",
     "Tensor",
+    "add_to_collection",
     "apply",
     "control_dependencies",
     "current_graph",
     "current_scope",
     "device",
+    "get_collection",
     "get_default_graph",
     "make_node",
     "name_scope",
@@ -608,6 +611,25 @@ def get_default_graph() -> Graph:
 
 
 current_graph = get_default_graph
+
+
+class GraphKeys:
+    """Names of the collections that graphflow fills itself, as TensorFlow 1 spells them."""
+
+    GLOBAL_VARIABLES = "variables"
+    LOCAL_VARIABLES = "local_variables"
+    TRAINABLE_VARIABLES = "trainable_variables"
+    GLOBAL_STEP = "global_step"
+
+
+def add_to_collection(name: str, value: Any) -> None:
+    """Append `value` to a collection of the default graph."""
+    get_default_graph().add_to_collection(name, value)
+
+
+def get_collection(name: str, scope: str | None = None) -> list[Any]:
+    """A copy of a collection of the default graph."""
+    return get_default_graph().get_collection(name, scope)
 
 
 def reset_default_graph() -> None:

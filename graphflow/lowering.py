@@ -143,7 +143,8 @@ class _Lowering:
 
     def _buffer(self, t: Tensor, device: str, first: int, last: int, kind: Kind = Kind.BUFFER) -> int:
         nbytes = t.type.nbytes or 0
-        number = self._new(Slot(kind, t.type, device, nbytes))
+        place = Place(t.op) if kind is Kind.COPIED_FEED else None
+        number = self._new(Slot(kind, t.type, device, nbytes, place=place))
         self.buffers[number] = _Buffer(number, nbytes, device, first, max(first, last))
         return number
 
@@ -155,7 +156,7 @@ class _Lowering:
         if not self.is_body and nbytes is not None and nbytes <= COPIED_FEED_NBYTES:
             number = self._buffer(t, device, -1, self.last_use.get(t, -1), Kind.COPIED_FEED)
         else:
-            number = self._new(Slot(Kind.FEED, t.type, device, nbytes))
+            number = self._new(Slot(Kind.FEED, t.type, device, nbytes, place=Place(t.op)))
         self.slot_of[t] = number
         return number
 
@@ -166,13 +167,19 @@ class _Lowering:
             return
         if node.op.name == "constant":
             value = node.attrs["value"].array
-            number = self._new(Slot(Kind.CONSTANT, t.type, device, t.type.nbytes, value=value))
+            number = self._new(
+                Slot(Kind.CONSTANT, t.type, device, t.type.nbytes, value=value, place=Place(node))
+            )
         elif node.op.name == "variable":
-            number = self._new(Slot(Kind.VARIABLE, t.type, device, t.type.nbytes, key=node.name))
+            number = self._new(
+                Slot(Kind.VARIABLE, t.type, device, t.type.nbytes, key=node.name, place=Place(node))
+            )
             self.variables[t] = (number, False, Place(node))
             self.current[t] = number
         else:
-            number = self._new(Slot(Kind.COUNTER, t.type, device, t.type.nbytes, key=node.name))
+            number = self._new(
+                Slot(Kind.COUNTER, t.type, device, t.type.nbytes, key=node.name, place=Place(node))
+            )
             counters.append(number)
         self.slot_of[t] = number
 

@@ -173,10 +173,9 @@ class Plan:
                 break
         for found in _live_slots(self.program, at):
             slot = self.program.slots[found]
-            place = writer.get(found)
-            if place is None:
-                place = Place(texts=(slot.key or slot.kind.value, "", slot.key or slot.kind.value))
-            if slot.nbytes:
+            given = slot.kind in (Kind.VARIABLE, Kind.CONSTANT)
+            place = slot.place if given else writer.get(found, slot.place)
+            if slot.nbytes and place is not None:
                 live[found] = (place, slot.nbytes)
         return sorted(live.values(), key=lambda pair: -pair[1])
 

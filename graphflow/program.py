@@ -67,6 +67,7 @@ class Slot(NamedTuple):
     offset: bytes from the arena's start, for buffers and copied feeds, else -1.
     base: the slot a view shares bytes with, else -1. value: a constant's array.
     key: what the session's storage is kept under, for variables and counters (a node's full name).
+    place: of the source that gives the value, for feeds, constants and variables.
     """
 
     kind: Kind
@@ -77,6 +78,7 @@ class Slot(NamedTuple):
     base: int = -1
     value: Any = None
     key: str = ""
+    place: Place | None = None
 
 
 class Instruction(NamedTuple):

@@ -8,6 +8,7 @@ commit, which is such a walk, happens whole or not at all.
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -66,6 +67,8 @@ class Executable:
         self.program = program
         self._store = store
         self._backends = {d: backend_of(d) for d in program.devices}
+        found = [b.scope(program) for b in self._backends.values()]
+        self._scopes = [scope for scope in found if scope is not None]
         self._arenas = {d: self._backends[d].allocate(n) for d, n in program.arena_nbytes.items() if n}
         self._env: list[Any] = [None] * len(program.slots)
         self._is_static = [False] * len(program.slots)
@@ -267,6 +270,14 @@ class Executable:
         """
         if self._needed:
             self._check_initialized()
+        if not self._scopes:
+            return self._execute(feeds, recorder)
+        with contextlib.ExitStack() as stack:
+            for scope in self._scopes:
+                stack.enter_context(scope)
+            return self._execute(feeds, recorder)
+
+    def _execute(self, feeds: Sequence[Any], recorder: Recorder | None) -> list[Any]:
         env = self._env
         try:
             for n, buffer in self._copied:

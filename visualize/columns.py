@@ -63,9 +63,16 @@ class _Way:
 
 
 def fill_column(
-    level: Level, number: int, passages: Mapping[Net, Mapping[Passage, None]], parts: Parts
+    level: Level,
+    number: int,
+    passages: Mapping[Net, Mapping[Passage, None]],
+    parts: Parts,
+    hints: Mapping[Net, float],
 ) -> Column:
-    """The column of that number, with its cells ordered and placed."""
+    """The column of that number, with its cells ordered and placed.
+
+    hints: about where the net comes from, in pixels: an order for ports that could as well change places.
+    """
     row_of = {item: level.row(item) + 1 for item in level.items if level.column(item) == number}
     bottom = level.rows.n_rows[number] + 1
     ways = [
@@ -86,7 +93,14 @@ def fill_column(
         for row in way.own_rows:
             rows.setdefault((way.net, row), row)
             first_order.setdefault((way.net, row), near)
-    keys = sorted(rows, key=lambda key: (first_order[key], rows[key]))
+    keys = sorted(
+        rows,
+        key=lambda key: (
+            first_order[key],
+            0.0 if isinstance(key, int) else hints.get(key[0], 0.0),
+            rows[key],
+        ),
+    )
     chains = {net: number for number, net in enumerate(passages)}
     cells = [
         Cell(rows[key], parts.size(key)[0], _ITEM_GAP_PX)

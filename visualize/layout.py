@@ -20,13 +20,15 @@ from graphflow.visualize.routing import Placed, route_edges
 
 __all__ = ["lay_out"]
 
+_MAX_TWICE = 2000
+"""With at most so many edges, panels are laid out again once it is known from where edges come into them."""
+
 
 def lay_out(diagram: Diagram, levels: Sequence[Level]) -> Layout:
     """The layout of a diagram that was thinned out; `levels` come from the same call.
 
     Cost: near linear in boxes, and in edges times the rows they pass.
     """
-    n_boxes = len(diagram.boxes)
     depths = diagram.depths()
     ways: dict[int, tuple[Net, Sequence[Step]]] = {
         index: ((edge.source, edge.is_control), steps_of(diagram, depths, edge.source, edge.target))
@@ -35,17 +37,17 @@ def lay_out(diagram: Diagram, levels: Sequence[Level]) -> Layout:
     }
     passages = _passages(diagram, levels, ways)
     rooms = [measure(box) for box in diagram.boxes]
-    frames: dict[int, Frame] = {}
-    for panel in range(len(diagram.panels) - 1, -1, -1):  # inner panels first
-        shown = diagram.panels[panel]
-        title = f"{shown.title} {shown.aside}".strip() if panel else None
-        frames[n_boxes + panel] = lay_out_panel(levels[panel], passages[panel], Parts(rooms, frames), title)
-    ordered = [frames[n_boxes + panel] for panel in range(len(diagram.panels))]
-    panels = _panel_rects(diagram, ordered)
-    room_rects = _room_rects(diagram, ordered, panels, rooms)
-    bodies = tuple(_body(rect, room) for rect, room in zip(room_rects, rooms, strict=True))
-    routes = route_edges(Placed(levels, ordered, panels, bodies), ways)
-    return Layout(ordered[0].width, ordered[0].height, bodies, room_rects, panels, routes)
+    frames = _frames(diagram, levels, passages, rooms, {})
+    panels = _panel_rects(diagram, frames)
+    if len(panels) > 1 and len(ways) <= _MAX_TWICE:
+        bodies = _bodies(_room_rects(diagram, frames, panels, rooms), rooms)
+        hints = {net: bodies[net[0]].middle for net, _ in ways.values()}
+        frames = _frames(diagram, levels, passages, rooms, hints)
+        panels = _panel_rects(diagram, frames)
+    room_rects = _room_rects(diagram, frames, panels, rooms)
+    bodies = _bodies(room_rects, rooms)
+    routes = route_edges(Placed(levels, frames, panels, bodies), ways)
+    return Layout(panels[0].width, panels[0].height, bodies, room_rects, panels, routes)
 
 
 def _passages(
@@ -61,6 +63,24 @@ def _passages(
                 column = levels[inner.panel].column(inner.anchor)
             found[step.panel].setdefault(net, {})[Passage(step.start, step.end, column)] = None
     return found
+
+
+def _frames(
+    diagram: Diagram,
+    levels: Sequence[Level],
+    passages: Sequence[Mapping[Net, Mapping[Passage, None]]],
+    rooms: Sequence[Room],
+    hints: Mapping[Net, float],
+) -> list[Frame]:
+    """The frames of all panels. hints: about where each net comes from, in pixels."""
+    n_boxes = len(diagram.boxes)
+    frames: dict[int, Frame] = {}
+    for panel in range(len(diagram.panels) - 1, -1, -1):  # inner panels first
+        shown = diagram.panels[panel]
+        title = f"{shown.title} {shown.aside}".strip() if panel else None
+        parts = Parts(rooms, frames)
+        frames[n_boxes + panel] = lay_out_panel(levels[panel], passages[panel], parts, title, hints)
+    return [frames[n_boxes + panel] for panel in range(len(diagram.panels))]
 
 
 def _panel_rects(diagram: Diagram, frames: Sequence[Frame]) -> tuple[Rect, ...]:
@@ -83,8 +103,9 @@ def _room_rects(
     return tuple(rects)
 
 
-def _body(rect: Rect, room: Room) -> Rect:
-    """The box itself, between the tags at its sides."""
-    return Rect(
-        rect.x + room.before, rect.y + (room.height - room.body_height) / 2, room.body, room.body_height
+def _bodies(rects: Sequence[Rect], rooms: Sequence[Room]) -> tuple[Rect, ...]:
+    """The boxes themselves, between the tags at their sides."""
+    return tuple(
+        Rect(rect.x + room.before, rect.y + (room.height - room.body_height) / 2, room.body, room.body_height)
+        for rect, room in zip(rects, rooms, strict=True)
     )

@@ -21,9 +21,16 @@ _COLUMN_GAP_PX = 44.0
 
 
 def lay_out_panel(
-    level: Level, passages: Mapping[Net, Mapping[Passage, None]], parts: Parts, title: str | None
+    level: Level,
+    passages: Mapping[Net, Mapping[Passage, None]],
+    parts: Parts,
+    title: str | None,
+    hints: Mapping[Net, float],
 ) -> Frame:
-    """The frame of a panel whose inner panels have theirs. title: None for the paper itself."""
+    """The frame of a panel whose inner panels have theirs.
+
+    title: None for the paper itself. hints: about where each net comes from, in pixels.
+    """
     margin, strip = (0.0, 0.0) if title is None else (MARGIN_PX, _TITLE_STRIP_PX)
     title_px = _bold_width(clip(title or "", PANEL_TITLE_PX, BOLD_PX, bold=True))
     positions: dict[int, tuple[float, float]] = {}
@@ -33,7 +40,7 @@ def lay_out_panel(
     rows: list[list[tuple[float, float]]] = []
     left = margin
     for number, n_rows in enumerate(level.rows.n_rows):
-        column = fill_column(level, number, passages, parts)
+        column = fill_column(level, number, passages, parts, hints)
         if number == 0 and title_px:
             _clear_title(column, title_px)
         begin, end = column.extent()
@@ -61,10 +68,11 @@ def _bold_width(text: str) -> float:
 
 
 def _clear_title(column: Column, title_px: float) -> None:
-    """Move the ports of the upper border to the right of the title."""
-    ports = [i for i, cell in enumerate(column.cells) if cell.row == 0]
+    """Move the ports of the upper border to the right of the title, which begins where the other cells do."""
+    middles = list(zip(column.x, column.cells, strict=True))
+    clear = min(x - cell.width / 2 for x, cell in middles if cell.row) + title_px + 2 * BEND_GAP_PX
+    ports = [i for i, cell in enumerate(column.cells) if not cell.row]
     ports.sort(key=lambda i: column.x[i])
-    clear = column.extent()[0] + title_px + 2 * BEND_GAP_PX
     for i in ports:
         column.x[i] = max(column.x[i], clear)
         clear = column.x[i] + BEND_WIDTH_PX + 2 * BEND_GAP_PX

@@ -10,6 +10,7 @@ import heapq
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 __all__ = ["MAX_PER_ROW", "Rows", "assign_rows", "fold"]
 
@@ -17,6 +18,7 @@ MAX_PER_ROW = 12
 """What is wider than so many boxes is spread over several rows."""
 
 _FOLD_ABOVE = 26  # rows; a picture of so many is about twice as tall as a screen
+_WORTH_FOLDING = 0.75  # the tallest column must be shorter than this, beside the whole
 _COLUMN_ASPECT = 0.55  # height of a row over the width of an item, as drawn
 
 
@@ -144,6 +146,8 @@ def fold(
     for row in range(1, n_rows + 1):
         crossing[row] += crossing[row - 1]
     starts = _cuts(tall, crossing, n_columns)
+    if max(sum(tall[a:b]) for a, b in pairwise([*starts, n_rows])) > _WORTH_FOLDING * height:
+        return Rows(tuple(rows), (0,) * len(rows), (n_rows,))
     column_of_row = []
     for column, start in enumerate(starts):
         stop = starts[column + 1] if column + 1 < len(starts) else n_rows

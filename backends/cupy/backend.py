@@ -8,6 +8,7 @@ captured CUDA graph comes in: arenas have fixed addresses already, which is what
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -99,6 +100,14 @@ class CupyBackend(Backend):
             )
         return dtype
 
+    def copy(self, value: Any) -> Any:
+        with self._device():
+            return value.copy(order="C")
+
+    def advance(self, counter: Any) -> None:
+        with self._device():
+            super().advance(counter)
+
     # --- kernels ---
 
     def function(self, op: Op, attrs: Mapping[str, Any]) -> Callable[..., Any]:
@@ -132,7 +141,11 @@ class CupyBackend(Backend):
         self._device().synchronize()
 
     def close(self) -> None:
-        """Give CuPy's unused blocks back to CUDA. Arenas and variables are unused once nothing refers to them."""
+        """Give CuPy's unused blocks back to CUDA. Arenas and variables are unused once nothing refers to them.
+
+        What only reference cycles hold (programs with loops, tracebacks of errors) is collected first.
+        """
+        gc.collect()
         with self._device():
             self._cupy.get_default_memory_pool().free_all_blocks()
             self._cupy.get_default_pinned_memory_pool().free_all_blocks()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -70,7 +71,7 @@ def _flops(i: Instruction, inputs: list[TensorType], outputs: list[TensorType]) 
         return 0
     if i.op.flops is not None:
         return int(i.op.flops(inputs, outputs, **i.attrs))
-    return sum(int(t.size) for t in outputs)  # type: ignore[arg-type]  # static: checked above
+    return sum(math.prod([d for d in t.dims if isinstance(d, int)]) for t in outputs)
 
 
 def program_costs(program: Program, machine: Machine) -> list[Cost]:

@@ -48,7 +48,7 @@ class Blockwise:
         library: str,
         double: Callable[..., Any],
         single: Callable[..., Any] | None = None,
-        temporaries: tuple[float, float] = (15, 15),
+        temporaries: tuple[float, float] = (16, 16),
     ) -> None:
         self.library = library
         self.double = double
@@ -80,7 +80,7 @@ class Blockwise:
         """Bytes of the temporaries of one block."""
         each = self.temporaries[0 if inputs[0].dtype == np.float64 else 1]
         elements = (outputs[0].nbytes or 0) // outputs[0].dtype.itemsize
-        return 4096 + int(min(BLOCK, elements) * 8 * each)  # 4096: objects of Python's
+        return 8192 + int(min(BLOCK, elements) * 8 * each)  # 8192: objects of Python's
 
     def __repr__(self) -> str:
         return f"Blockwise({self.library})"

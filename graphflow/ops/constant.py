@@ -188,7 +188,9 @@ def _cast_exact(array: np.ndarray[Any, Any], dtype: np.dtype[Any], value: Any) -
     if array.dtype.kind == "c" and dtype.kind != "c":
         raise DTypeError(f"{shorten(value)} is complex and cannot become {dtype.name}; take its real part")
     if is_floating(array.dtype) and not is_floating(dtype):
-        raise DTypeError(f"{shorten(value)} is {array.dtype.name} and cannot become {dtype.name} without a cast")
+        raise DTypeError(
+            f"{shorten(value)} is {array.dtype.name} and cannot become {dtype.name} without a cast"
+        )
     if dtype.kind == "b" and array.dtype.kind != "b":
         raise DTypeError(f"{shorten(value)} is {array.dtype.name} and cannot become bool without a cast")
     with np.errstate(all="ignore"):
@@ -218,7 +220,9 @@ def as_tensor(value: Any, dtype: Any = None, name: str | None = None) -> Tensor:
         array = as_array(value, None if dtype is None else as_dtype(dtype))
         return _of(Literal(np.array(array, order="C", copy=True)), name)
     if dtype is not None and tensor.type.dtype != as_dtype(dtype):
-        raise DTypeError(f"{tensor!r} is {tensor.type.dtype.name}, not {as_dtype(dtype).name}; cast it with gf.cast")
+        raise DTypeError(
+            f"{tensor!r} is {tensor.type.dtype.name}, not {as_dtype(dtype).name}; cast it with gf.cast"
+        )
     return tensor
 
 

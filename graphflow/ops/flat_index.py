@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from graphflow.errors import DTypeError, IndexRangeError, ShapeError, shorten
+from graphflow.errors import DTypeError, GraphflowError, IndexRangeError, ShapeError, shorten
 from graphflow.graph import Tensor
 from graphflow.op import F
 from graphflow.ops.arguments import typed
@@ -16,7 +16,15 @@ from graphflow.ops.constant import CONSTANT, as_tensor, constant
 from graphflow.ops.philox import converted
 from graphflow.types import Shape, TensorType, broadcast_shapes, dims_equal, is_integer, normalize_axis
 
-__all__ = ["as_indices", "check_constants", "flat_index", "picked_type", "split_axes", "stable_argsort"]
+__all__ = [
+    "as_indices",
+    "check_constants",
+    "flat_index",
+    "picked_type",
+    "split_axes",
+    "stable_argsort",
+    "tensor_of",
+]
 
 
 def stable_argsort(xp: Any, x: Any) -> Any:
@@ -30,9 +38,17 @@ def stable_argsort(xp: Any, x: Any) -> Any:
 # --- when the graph is built ----------------------------------------------------------------------
 
 
+def tensor_of(op: str, what: str, value: Any, dtype: Any = None) -> Tensor:
+    """`value` as a tensor; an error says which argument of which op it was."""
+    try:
+        return as_tensor(value, dtype)
+    except GraphflowError as error:
+        raise type(error)(f"{op}: {what}: {error}") from error.__cause__
+
+
 def as_indices(op: str, value: Any, what: str = "indices") -> Tensor:
     """Indices as a tensor of integers; an empty list is one of int64. Raises DTypeError for any other dtype."""
-    tensor = as_tensor(value)
+    tensor = tensor_of(op, what, value)
     if isinstance(value, (list, tuple)) and tensor.op.op is CONSTANT and tensor.type.size == 0:
         tensor = constant(np.zeros(tensor.op.attrs["value"].array.shape, np.int64))
     if not is_integer(tensor.type.dtype):

@@ -16,8 +16,8 @@ from graphflow.errors import ArgumentError, DTypeError, IndexRangeError, ShapeEr
 from graphflow.graph import Tensor
 from graphflow.op import F
 from graphflow.ops.arguments import listed
-from graphflow.ops.constant import CONSTANT, as_tensor, constant
-from graphflow.ops.flat_index import as_indices
+from graphflow.ops.constant import CONSTANT, constant
+from graphflow.ops.flat_index import as_indices, tensor_of
 from graphflow.ops.masking import as_mask, places
 from graphflow.ops.slicing import FULL, Triple
 from graphflow.types import Dim, as_index
@@ -31,7 +31,9 @@ __all__ = ["Item", "Request", "request_of"]
 class Item:
     """One item of a key: its kind, its value, and how many axes of `x` it takes up."""
 
-    kind: str  # "int", "slice", "new", "index", "mask", or "rest": the axes that an Ellipsis stands for
+    kind: (
+        str  # "int", "slice", "new", "index", "mask"; "rest": an Ellipsis; "gap": one that stands for no axes
+    )
     value: Any = None
     axes: int = 1
     at: int = 0  # the axis of x, counted from the end after a "rest" of unknown length
@@ -45,7 +47,7 @@ class Item:
     @property
     def width(self) -> int:
         """Axes that are left of it once slices, ints and new axes are done."""
-        return 0 if self.kind == "int" else max(self.axes, 1)
+        return 0 if self.kind in ("int", "gap") else max(self.axes, 1)
 
 
 def _items(op: str, x: Tensor, key: Any) -> list[Item]:
@@ -63,7 +65,8 @@ def _items(op: str, x: Tensor, key: Any) -> list[Item]:
     if shape is not None:
         if used > len(shape):
             raise IndexRangeError(f"{op}: {shorten(key)} has {used} indices, too many for {x.type}")
-        items[where : where + 1] = [Item("slice", FULL)] * (len(shape) - used)
+        filling = [Item("slice", FULL)] * (len(shape) - used)
+        items[where : where + 1] = filling or [Item("gap", axes=0)]
     return _placed(_with_masks_resolved(op, x, _placed(items)))
 
 
@@ -88,7 +91,7 @@ def _item(op: str, part: Any) -> list[Item]:
 
 
 def _array(op: str, part: Any) -> Item:
-    tensor = as_tensor(part)
+    tensor = tensor_of(op, "index", part)
     if tensor.type.dtype.kind != "b":
         index = as_indices(op, part if isinstance(part, list) else tensor)
         array = index.op.attrs["value"].array if index.op.op is CONSTANT else None

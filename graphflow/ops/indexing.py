@@ -17,6 +17,7 @@ from graphflow.graph import Tensor, name_scope
 from graphflow.op import F, public
 from graphflow.ops.basic_index import get_part, set_part
 from graphflow.ops.constant import as_tensor
+from graphflow.ops.flat_index import tensor_of
 from graphflow.ops.index_key import Item, Request, request_of
 from graphflow.ops.masking import mask_at, set_where
 from graphflow.ops.scatter import scattered
@@ -132,7 +133,7 @@ def setitem(x: Any, key: Any, value: Any, name: str | None = None) -> Tensor:
 
 def _value(x: Tensor, value: Any) -> Tensor:
     dtype = x.type.dtype
-    tensor = as_tensor(value) if hasattr(value, "dtype") else as_tensor(value, dtype)
+    tensor = tensor_of("setitem", "value", value, None if hasattr(value, "dtype") else dtype)
     if tensor.type.dtype != dtype:
         if promote(tensor.type.dtype, dtype) != dtype:
             raise DTypeError(f"setitem: {tensor.type} does not fit {x.type}; cast it first")

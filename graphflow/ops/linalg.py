@@ -49,23 +49,14 @@ def _infer_matmul(a: TensorType, b: TensorType) -> TensorType:
 
 
 def _matmul_kernel(xp: Any, a: Any, b: Any, *, out: Any = None) -> Any:
-    """Batches times one matrix are one large product where the batches lie in one piece.
-
-    NumPy has no fast product of 16-bit floats: those are multiplied in float32.
-    """
+    """NumPy has no fast product of 16-bit floats: those are multiplied in float32."""
     if xp is np and is_half(a.dtype):
         y = np.matmul(a.astype(np.float32), b.astype(np.float32))
         if out is None:
             return y.astype(a.dtype)
         np.copyto(out, y, casting="unsafe")
-    elif out is None:
-        return xp.matmul(a, b)
-    elif a.ndim > 2 and b.ndim == 2 and a.size and a.flags.c_contiguous:
-        k, n = b.shape
-        xp.matmul(xp.reshape(a, (-1, k)), b, out=xp.reshape(out, (-1, n)))
-    else:
-        xp.matmul(a, b, out=out)
-    return out
+        return out
+    return xp.matmul(a, b) if out is None else xp.matmul(a, b, out=out)
 
 
 def _matmul_flops(inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> int:

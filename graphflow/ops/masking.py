@@ -12,7 +12,7 @@ from graphflow.graph import Tensor, apply, make_node
 from graphflow.op import F, Op, Trait, declare, public
 from graphflow.ops.arguments import typed
 from graphflow.ops.constant import CONSTANT, as_tensor
-from graphflow.ops.flat_index import must_broadcast
+from graphflow.ops.flat_index import must_broadcast, tensor_of
 from graphflow.ops.philox import converted
 from graphflow.ops.ufunc import unbroadcast
 from graphflow.ops.views import put
@@ -80,7 +80,7 @@ BOOLEAN_MASK = declare(
 
 def as_mask(op: str, mask: Any) -> Tensor:
     """A mask as a tensor of bools of known rank. Raises DTypeError or ShapeError."""
-    tensor = as_tensor(mask)
+    tensor = tensor_of(op, "mask", mask)
     if tensor.type.dtype.kind != "b":
         raise DTypeError(f"{op}: the mask must be bool, got {tensor.type}")
     if tensor.type.shape is None:

@@ -197,7 +197,9 @@ RANDOM_INT = declare(
         Trait.RANDOM | Trait.OUT,
         dtype=draw_dtype,
         flops=lambda inputs, outputs, **attrs: 56 * int(outputs[0].size),
-        workspace=lambda inputs, outputs, **attrs: workspace_nbytes(2 * int(outputs[0].size), 24),
+        workspace=lambda inputs, outputs, *, low, high, **attrs: workspace_nbytes(
+            2 * int(outputs[0].size), 24 if high - low < 2**32 else 36
+        ),
         doc="Uniform integers in [low, high).",
     )
 )

@@ -15,7 +15,7 @@ from graphflow.ops.arguments import dims_argument, known_shape, typed
 from graphflow.ops.cast import dtype_of
 from graphflow.ops.constant import as_array, as_tensor
 from graphflow.ops.random_seed import draw_index
-from graphflow.types import Shape, TensorType, as_dtype, broadcast_shapes, default_float, dims_equal, promote
+from graphflow.types import Shape, TensorType, as_dtype, default_float, dims_equal, promote
 
 __all__ = [
     "BITS",
@@ -114,8 +114,11 @@ def parameter(
         )
     dims = tensor.type.shape
     if dims is not None and like.shape is not None:
-        both = broadcast_shapes(dims, like.shape) if len(dims) <= len(like.shape) else None
-        if both is None or any(dims_equal(a, b) is False for a, b in zip(both, like.shape, strict=True)):
+        extra = len(like.shape) - len(dims)
+        if extra < 0 or any(
+            dims_equal(a, b) is False and not (type(a) is int and a == 1)
+            for a, b in zip(dims, like.shape[extra:], strict=True)
+        ):
             raise ShapeError(
                 f"{label}: {what} is {tensor.type}, which does not broadcast to the draw's {like}"
             )

@@ -13,7 +13,7 @@ from graphflow.graph import Tensor, apply, name_scope
 from graphflow.op import F, public
 from graphflow.ops.arguments import dims_argument
 from graphflow.ops.constant import as_tensor
-from graphflow.ops.flat_index import as_indices, check_constants, split_points
+from graphflow.ops.flat_index import as_indices, check_constants, split_points, tensor_of
 from graphflow.ops.scatter_kernels import COMBINE
 from graphflow.ops.scatter_ops import SCATTER_ND, scatter_at
 from graphflow.types import is_numeric, promote
@@ -57,7 +57,7 @@ def scattered(
     dtype = x.type.dtype
     if (mode != "update" and not is_numeric(dtype)) or (mode in ("min", "max") and dtype.kind == "c"):
         raise DTypeError(f"{op}: mode {mode!r} is not defined for {dtype.name}")
-    u = as_tensor(updates, dtype) if not hasattr(updates, "dtype") else as_tensor(updates)
+    u = tensor_of(op, "updates", updates, None if hasattr(updates, "dtype") else dtype)
     if u.type.dtype != dtype:
         if promote(u.type.dtype, dtype) != dtype:
             raise DTypeError(f"{op}: updates {u.type} do not fit {x.type}; cast them first")

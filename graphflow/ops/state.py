@@ -17,6 +17,7 @@ from graphflow.errors import ArgumentError, DTypeError, GraphError, ShapeError, 
 from graphflow.graph import (
     BodyGraph,
     Graph,
+    GraphKeys,
     Node,
     Scope,
     Tensor,
@@ -44,8 +45,8 @@ __all__ = [
     "variables_initializer",
 ]
 
-GLOBAL = "variables"
-TRAINABLE = "trainable_variables"
+GLOBAL = GraphKeys.GLOBAL_VARIABLES
+TRAINABLE = GraphKeys.TRAINABLE_VARIABLES
 
 
 def _infer_variable(*, dtype: np.dtype[Any], shape: Shape) -> TensorType:
@@ -124,19 +125,25 @@ class Variable(Operators):
         collections: Any = None,
     ) -> None:
         if initial_value is None:
-            raise ArgumentError("Variable: an initial value is needed: an array, a tensor, or a function giving one")
+            raise ArgumentError(
+                "Variable: an initial value is needed: an array, a tensor, or a function giving one"
+            )
         if not isinstance(trainable, (bool, np.bool_)):
             raise ArgumentError(f"Variable: trainable is True or False, not {shorten(trainable)}")
         graph = get_default_graph()
         if isinstance(graph, BodyGraph):
-            raise GraphError("Variable: make it outside the loop body, branch or traced function, and capture it")
+            raise GraphError(
+                "Variable: make it outside the loop body, branch or traced function, and capture it"
+            )
         full = graph.unique_name(name or "Variable")
         with name_scope(full + "/", graph), control_dependencies(None):
             value = initial_value() if callable(initial_value) else initial_value
             initial = self._initial(value, dtype)
             graph = initial.graph
             if not initial.type.is_static:
-                raise ShapeError(f"Variable '{full}': the shape of its initial value, {initial.type}, must be known")
+                raise ShapeError(
+                    f"Variable '{full}': the shape of its initial value, {initial.type}, must be known"
+                )
             with scoped(prefix=""):
                 graph._taken.pop(full, None)
                 attrs = {"dtype": initial.type.dtype, "shape": initial.type.shape}
@@ -159,7 +166,7 @@ class Variable(Operators):
     def _initial(value: Any, dtype: Any) -> Tensor:
         if hasattr(value, "__graphflow_tensor__"):
             tensor: Tensor = value.__graphflow_tensor__()
-            return tensor if dtype is None else F.cast(tensor, dtype)  # type: ignore[no-any-return]
+            return tensor if dtype is None else F.cast(tensor, dtype)
         return as_tensor(value, dtype, name="initial_value")
 
     # --- reading ---
@@ -250,7 +257,9 @@ class Variable(Operators):
                 raise DTypeError(f"{what}: {self!r} cannot take {shorten(value)}")
             tensor = as_tensor(value, self.dtype)
         else:
-            tensor = as_tensor(value) if hasattr(value, "__graphflow_tensor__") else as_tensor(value, self.dtype)
+            tensor = (
+                as_tensor(value) if hasattr(value, "__graphflow_tensor__") else as_tensor(value, self.dtype)
+            )
         _infer_assign(self.handle.type, tensor.type) if tensor.type.shape is not None else None
         return tensor
 

@@ -91,7 +91,7 @@ LOG10 = unary(
 )
 LOGADDEXP = binary(
     "logaddexp",
-    "x0 == x1 ? x0 + log1p(exp(x1 - x1)) : fmax(x0, x1) + log1p(exp(-fabs(x0 - x1)))",
+    "x0 == x1 ? x0 + log(2) : fmax(x0, x1) + log1p(exp(-fabs(x0 - x1)))",
     _logaddexp_vjp,
     flops_each=50,
     doc="log(exp(x) + exp(y)) without overflow.",

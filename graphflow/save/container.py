@@ -63,12 +63,11 @@ def pack(header: Mapping[str, Any], constants: Sequence[np.ndarray[Any, Any]]) -
 
 
 def _storable(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    name = array.dtype.name
-    stored = _STORED.get(name)
+    array = np.asarray(array, order="C")  # safetensors reads the memory as it lies
+    stored = _STORED.get(array.dtype.name)
     if stored is None:
         return array
-    pairs = array.reshape((*array.shape, 1)) if name.startswith("complex") else array
-    return np.ascontiguousarray(pairs).view(stored)
+    return (array.reshape((*array.shape, 1)) if array.dtype.kind == "c" else array).view(stored)
 
 
 # --- reading ----------------------------------------------------------------------------------------

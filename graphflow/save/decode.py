@@ -5,8 +5,7 @@ So shapes, dtypes and value numbers are computed, not believed; what the file sa
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -15,10 +14,11 @@ import numpy as np
 from graphflow import config
 from graphflow.errors import FormatError, GraphflowError, NameError, shorten
 from graphflow.graph import BodyGraph, Graph, Node, Scope, Tensor, canonical_device, check_name
-from graphflow.op import OPS, Op, Trait
+from graphflow.op import OPS, Op
 from graphflow.ops.body import Body, needed
 from graphflow.ops.state import Variable
 from graphflow.save.encode import symbol_key
+from graphflow.save.signature import attribute_types
 from graphflow.save.tables import Tables, integer, listed, record, row_of, text
 from graphflow.types import SUPPORTED, Dim, TensorType, substitute
 
@@ -62,7 +62,7 @@ class _Decoder:
         self._bodies: dict[int, Body] = {}
         self._open: set[int] = set()
         self._known: set[str] = set()
-        self._faults: dict[Any, str | None] = {}
+        self._signatures: dict[Any, Mapping[str, tuple[type, ...]]] = {}
 
     def fill(self, graph: Graph) -> None:
         """Make everything."""
@@ -187,7 +187,7 @@ class _Decoder:
         try:
             if device is not None and canonical_device(device) != device:
                 raise FormatError(f"{shorten(device)} is not a device as this format writes it")
-            self._check_signature(op, len(inputs), attrs)
+            self._check_attrs(op, len(inputs), attrs)
             node = graph.add(op, inputs, attrs, name, scope)
         except (MemoryError, FormatError):
             raise
@@ -228,14 +228,16 @@ class _Decoder:
         self._known.update(_symbols_in(attrs.values()))
         return attrs
 
-    def _check_signature(self, op: Op, n_inputs: int, attrs: Mapping[str, Any]) -> None:
-        """Raise FormatError for an attribute that the op lacks, and for one that is missing."""
+    def _check_attrs(self, op: Op, n_inputs: int, attrs: Mapping[str, Any]) -> None:
+        """Raise FormatError for an attribute that the op lacks, is missing, or is of another type than it takes."""
         key = (op, n_inputs, tuple(attrs))
-        if key not in self._faults:
-            self._faults[key] = _signature_fault(op, n_inputs, attrs)
-        fault = self._faults[key]
-        if fault is not None:
-            raise FormatError(fault)
+        known = self._signatures.get(key)
+        if known is None:
+            known = self._signatures[key] = attribute_types(op, n_inputs, attrs)
+        for name, types in known.items():
+            if type(attrs[name]) not in types:
+                wanted = " or ".join(t.__name__ for t in types)
+                raise FormatError(f"attribute {name!r} must be {wanted}, not {shorten(attrs[name])}")
 
     def _check_types(self, node: Node, declared: Sequence[Any]) -> None:
         """Give the outputs the types of the file, after checking that they are those that were inferred.
@@ -273,7 +275,11 @@ class _Decoder:
         initializer = row_of(nodes, row["initializer"], f"{where}: node")
         reads = [row_of(nodes, k, f"{where}: node") for k in listed(row["reads"], where)]
         current = None if row["current"] is None else row_of(nodes, row["current"], f"{where}: node")
-        fits = handle.op.name == "variable" and initializer.op.name == "assign"
+        fits = (
+            handle.op.name == "variable"
+            and handle.outputs[0].type.is_static
+            and initializer.op.name == "assign"
+        )
         fits = fits and initializer.inputs[0].op is handle and (current is None or current in reads)
         if not fits or any(n.op.name != "read" or n.inputs[0].op is not handle for n in reads):
             raise FormatError(
@@ -353,21 +359,3 @@ def _symbols_in(values: Any) -> set[str]:
         elif isinstance(value, tuple):
             stack.extend(value)
     return found
-
-
-def _signature_fault(op: Op, n_inputs: int, attrs: Mapping[str, Any]) -> str | None:
-    """What is wrong with the names of attributes, by the op's own functions; None if nothing is."""
-    rules: list[tuple[Callable[..., Any], int, dict[str, Any]]] = [(op.infer, n_inputs, dict(attrs))]
-    if op.kernel is not None:
-        extra = {"used": ()} if op.traits & Trait.CONTROL else {}
-        rules.append((op.kernel, n_inputs + 1, {**attrs, **extra}))
-    for function, n, keywords in rules:
-        try:
-            signature = inspect.signature(function)
-        except (TypeError, ValueError):  # functions written in C do not always say
-            continue
-        try:
-            signature.bind(*[None] * n, **keywords)
-        except TypeError as error:
-            return f"{n_inputs} inputs and the attributes {', '.join(attrs) or 'none'} do not fit: {error}"
-    return None

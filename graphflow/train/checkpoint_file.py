@@ -97,16 +97,14 @@ def write_tensors(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> Non
 
 
 def _stored(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """The array as it stands in the file: C order, little-endian, complex numbers as pairs."""
-    array = np.asarray(array, order="C")
-    parts = _PARTS.get(array.dtype.name)
-    if parts is not None:
-        array = array.reshape((*array.shape, 1)).view(parts)
-    return array if sys.byteorder == "little" else array.byteswap()
+    """The array's bytes as they stand in the file: C order, little-endian, complex numbers as pairs; one axis."""
+    flat = np.asarray(array, order="C").reshape(-1)
+    flat = flat.view(_PARTS.get(array.dtype.name, array.dtype))
+    return flat if sys.byteorder == "little" else flat.byteswap()
 
 
-def _bytes_of(array: np.ndarray[Any, Any]) -> Any:
-    return array.reshape(-1).view(np.uint8).data
+def _bytes_of(stored: np.ndarray[Any, Any]) -> Any:
+    return stored.view(np.uint8).data
 
 
 def _header(
@@ -120,12 +118,13 @@ def _header(
     end = 0
     for name in order:
         metadata[f"sha256/{name}"] = digests[name]
+        shape = list(arrays[name].shape)
         if arrays[name].dtype.name in _PARTS:
             metadata[f"dtype/{name}"] = arrays[name].dtype.name
-        array = stored[name]
-        begin, end = end, end + array.nbytes
-        code = _CODES[array.dtype.name]
-        tensors[name] = {"dtype": code, "shape": list(array.shape), "data_offsets": [begin, end]}
+            shape.append(2)
+        begin, end = end, end + stored[name].nbytes
+        code = _CODES[stored[name].dtype.name]
+        tensors[name] = {"dtype": code, "shape": shape, "data_offsets": [begin, end]}
     text = json.dumps(tensors, separators=(",", ":")).encode("ascii")
     text += b" " * (-len(text) % 8)
     if len(text) > HEADER_CAP_NBYTES:
@@ -212,10 +211,8 @@ def _entries(tensors: dict[str, Any], data_nbytes: int, shown: str, what: str) -
         if not _are_sizes(shape, MAX_RANK + 1) or not _are_sizes(offsets, 2) or len(offsets) != 2:
             raise refuse(name, "has a shape or offsets that are no list of sizes")
         begin, end = offsets
-        if math.prod(shape) * dtype.itemsize != end - begin or end > data_nbytes:
-            raise refuse(
-                name, f"is {code} {shorten(shape)} but has the bytes {begin} to {end} of {data_nbytes}"
-            )
+        if math.prod(shape) * dtype.itemsize != end - begin:
+            raise refuse(name, f"is {code} {shorten(shape)} but has the bytes {begin} to {end}")
         digest = metadata.get(f"sha256/{name}")
         if digest is None:
             raise refuse(name, "has no checksum")
@@ -229,7 +226,8 @@ def _entries(tensors: dict[str, Any], data_nbytes: int, shown: str, what: str) -
             raise refuse(name, f"begins at byte {entry.begin} of the data instead of {covered}")
         covered = entry.end
     if covered != data_nbytes:
-        raise FormatError(f"{what}: {shown} was cut short or has bytes to spare: {data_nbytes} for {covered}")
+        fault = "was cut short" if data_nbytes < covered else "has bytes to spare"
+        raise FormatError(f"{what}: {shown} {fault}: {data_nbytes} bytes of data instead of {covered}")
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from graphflow.errors import ArgumentError, FormatError, shorten
-from graphflow.files import as_path, atomic_write, read_regular
+from graphflow.files import FileError, as_path, atomic_write, read_regular
 
 __all__ = [
     "CheckpointState",
@@ -42,10 +43,13 @@ def get_checkpoint_state(checkpoint_dir: Any, latest_filename: str | None = None
     """
     folder = as_path(checkpoint_dir)
     path = folder / state_name(latest_filename)
-    if not path.exists() and not path.is_symlink():
-        return None
     shown = shorten(str(path))
-    data = read_regular(path, STATE_CAP_NBYTES)
+    try:
+        data = read_regular(path, STATE_CAP_NBYTES)
+    except FileError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            return None
+        raise
     try:
         state = json.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:
@@ -91,7 +95,7 @@ def latest_checkpoint(checkpoint_dir: Any, latest_filename: str | None = None) -
     if state is None:
         return None
     for path in (state.model_checkpoint_path, *reversed(state.all_model_checkpoint_paths)):
-        if Path(path).is_file():
+        if checkpoint_exists(path):
             return path
     return None
 

@@ -69,7 +69,9 @@ class FtrlOptimizer(Optimizer):
         z = linear.assign_add(pull - (after - before) / rate * w)
         kept = F.maximum(F.minimum(z, self._l1), -self._l1) - z  # sign(z) * l1 - z beyond l1, else exactly 0
         curvature = after / rate + 2.0 * self._l2
-        tiny = float(np.finfo(var.dtype).tiny) if var.dtype.kind == "f" else 2.0**-126  # 0 / tiny is 0, 0 / 0 is not
+        tiny = (
+            float(np.finfo(var.dtype).tiny) if var.dtype.kind == "f" else 2.0**-126
+        )  # 0 / tiny is 0, 0 / 0 is not
         return [new, z, var.assign(kept / F.maximum(curvature, tiny))]
 
     def _root(self, accumulated: Tensor) -> Tensor:

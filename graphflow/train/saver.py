@@ -15,7 +15,7 @@ from graphflow.files import as_path
 from graphflow.ops.state import Variable, global_variables
 from graphflow.session import Session
 from graphflow.train.checkpoint_file import Header, read_header, read_tensors, write_tensors
-from graphflow.train.checkpoint_state import state_name, update_checkpoint_state
+from graphflow.train.checkpoint_state import checkpoint_exists, state_name, update_checkpoint_state
 from graphflow.train.parameters import integer
 from graphflow.train.steps import global_step as step_value
 
@@ -93,9 +93,21 @@ class Saver:
             raise ArgumentError(f"save: {shorten(str(path))} is the name of the state file; choose another")
         values = self._values(sess)
         with self._lock:
-            write_tensors(path, values)
-            if write_state:
-                self._record(path, latest_filename)
+            if not write_state:
+                write_tensors(path, values)
+                return str(path)
+            before = self._kept
+            self._kept = [
+                *(p for p in before if p != path),
+                path,
+            ]  # even if an interrupt follows the renaming
+            try:
+                write_tensors(path, values)
+            except BaseException:
+                if not checkpoint_exists(path):
+                    self._kept = before
+                raise
+            self._record(path.parent, latest_filename)
         return str(path)
 
     def _values(self, sess: Session) -> dict[str, np.ndarray[Any, Any]]:
@@ -109,17 +121,12 @@ class Saver:
         values = sess.run([v.handle for v in variables])
         return {name: np.asarray(value) for name, value in zip(self._variables, values, strict=True)}
 
-    def _record(self, path: Path, latest_filename: str | None) -> None:
-        """Enter a new checkpoint in the state file, then delete the oldest beyond `max_to_keep`."""
-        kept = [p for p in self._kept if p != path] + [path]
-        surplus = len(kept) - self._max_to_keep if self._max_to_keep else 0
-        old, self._kept = kept[: max(surplus, 0)], kept[max(surplus, 0) :]
-        try:
-            names = [p.name for p in self._kept if p.parent == path.parent]
-            update_checkpoint_state(path.parent, names, latest_filename)
-        except BaseException:
-            self._kept = kept  # a later save deletes what this one should have
-            raise
+    def _record(self, folder: Path, latest_filename: str | None) -> None:
+        """Enter the newest checkpoint in the state file, then delete the oldest beyond `max_to_keep`."""
+        surplus = max(len(self._kept) - self._max_to_keep, 0) if self._max_to_keep else 0
+        old, kept = self._kept[:surplus], self._kept[surplus:]
+        update_checkpoint_state(folder, [p.name for p in kept if p.parent == folder], latest_filename)
+        self._kept = kept  # not before: what a failed save should have deleted, a later one deletes
         for p in old:
             with suppress(OSError):  # somebody else has deleted it
                 p.unlink()

@@ -444,6 +444,16 @@ def _array_class(fake: Fake) -> Any:
         def shape(self, value: Any) -> None:
             raise AttributeError("kernels must not change the shape of an array")
 
+        real = property(lambda self: self._part("real"), lambda self, value: self._set_part("real", value))
+        imag = property(lambda self: self._part("imag"), lambda self, value: self._set_part("imag", value))
+
+        def _part(self, name: str) -> Any:
+            return type(self).over(getattr(self._host, name), self._memory)
+
+        def _set_part(self, name: str, value: Any) -> None:
+            fake.check_devices(self, value)
+            setattr(self._host, name, _plain(value))
+
         def __getattr__(self, name: str) -> Any:
             if name not in fake.api["ndarray"] or name.startswith("_"):
                 raise AttributeError(f"'cupy.ndarray' object has no attribute {name!r}")

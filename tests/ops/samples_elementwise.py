@@ -111,7 +111,7 @@ def _function_samples() -> list[Sample]:
     found = []
     for name, reference, low, high, is_complex, standard in FUNCTIONS:
         f = F.table[name]
-        common = {"reference": wide(reference), "strict": standard, "rtol": EXACT}
+        common: dict[str, Any] = {"reference": wide(reference), "strict": standard, "rtol": EXACT}
         found += [
             Sample(f"{name}-f64", f, (array(5, low=low, high=high),), grad=True, **common),
             Sample(f"{name}-f32", f, (array(2, 3, dtype=np.float32, low=low, high=high),), **common),
@@ -159,7 +159,7 @@ def _special_samples() -> list[Sample]:
     found = []
     for name, f, reference, low, high in SPECIAL_FUNCTIONS:
         inside = array(6, low=max(low, -0.8), high=min(high, 2.5) if low > -1 else 0.8)
-        common = {"strict": False, "rtol": 3e-14, "atol": 1e-14}
+        common: dict[str, Any] = {"strict": False, "rtol": 3e-14, "atol": 1e-14}
         found += [
             Sample(f"{name}-f64", f, (inside,), reference, grad=True, **common),
             Sample(
@@ -238,7 +238,7 @@ def _arithmetic_samples() -> list[Sample]:
     found = []
     for name, reference, is_complex in ARITHMETIC:
         f = F.table[name]
-        common = {"rtol": EXACT}
+        common: dict[str, Any] = {"rtol": EXACT}
         a, b = array(2, 3, low=0.6, high=0.95), array(3, low=0.4, high=0.55, seed=1)
         found += [
             Sample(f"{name}-broadcast-f64", f, (a, b), wide(reference), grad=True, **common),

@@ -55,7 +55,7 @@ def _by_element(x: Any, y: Any, rule: Callable[[int, int], int]) -> Any:
 
 def _integer_samples() -> list[Sample]:
     found = []
-    rules = {
+    rules: dict[str, Callable[..., Any]] = {
         "add": lambda x, y: _by_element(x, y, lambda a, b: a + b),
         "subtract": lambda x, y: _by_element(x, y, lambda a, b: a - b),
         "multiply": lambda x, y: _by_element(x, y, lambda a, b: a * b),

@@ -67,7 +67,7 @@ def _activation_samples() -> list[Sample]:
     found = []
     for name, f, reference, smooth, standard in ACTIVATIONS:
         at = array(2, 3) if smooth else AWAY_FROM_0
-        common = {"strict": standard, "rtol": TIGHT, "atol": 1e-16}
+        common: dict[str, Any] = {"strict": standard, "rtol": TIGHT, "atol": 1e-16}
 
         def single(x: Any, r: Callable[..., Any] = reference) -> Any:
             return r(x.astype(np.float64))
@@ -259,7 +259,7 @@ def _dropped(rate: float, axis: int | None = None) -> Callable[..., None]:
 
 def _dropout_samples() -> list[Sample]:
     x = np.abs(array(40, 50)) + 0.1
-    common = {"strict": False, "tags": ("random",)}
+    common: dict[str, Any] = {"strict": False, "tags": ("random",)}
     return [
         Sample("dropout-rate", lambda v: F.dropout(v, rate=0.3, seed=3), (x,), check=_dropped(0.3), **common),
         Sample(

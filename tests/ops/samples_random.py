@@ -37,7 +37,7 @@ def _draw(
         check=check,
         strict=False,
         tags=("random",),
-        **{"grad": False, **options},
+        **options,
     )
 
 
@@ -114,11 +114,11 @@ SAMPLES = [
     _draw("shuffle", F.shuffle, _is_permutation_of, np.arange(7.0)),
     _draw("shuffle_axis", lambda x: F.shuffle(x, axis=-1), lambda drawn, x: _is_permutation_of(drawn.T, x.T),
           np.arange(12).reshape(2, 6)),
-    _draw("uniform_bounds_grad", lambda a, b: F.random_uniform((3, 2), a, b, dtype="float64"),
+    _draw("uniform_bounds", lambda a, b: F.random_uniform((3, 2), a, b, dtype="float64"),
           _inside(-5, 5, (3, 2)), np.array([-2.0, -1]), np.array([3.0, 4])),
-    _draw("normal_parameters_grad", lambda m, s: F.random_normal((3, 2), m, s, dtype="float64"),
+    _draw("normal_parameters", lambda m, s: F.random_normal((3, 2), m, s, dtype="float64"),
           _inside(-30, 30, (3, 2)), np.array([-2.0, -1]), np.float64(3.0)),
-    _draw("truncated_parameters_grad", lambda m, s: F.truncated_normal((3, 2), m, s, dtype="float64"),
+    _draw("truncated_parameters", lambda m, s: F.truncated_normal((3, 2), m, s, dtype="float64"),
           _inside(-9, 9, (3, 2)), np.array([-2.0, -1]), np.float64(3.0)),
     _draw("dropout_by_like", lambda x: F.where(F.less(F.random_uniform_like(x), 0.5), x, F.zeros_like(x)),
           lambda drawn, x: np.testing.assert_array_equal(drawn * (drawn - x), np.zeros_like(x)), array(3, 4)),

@@ -30,9 +30,10 @@ def build_model() -> dict[str, Any]:
     noise = gf.random.uniform((3,))
     loss = gf.mean(y * y)
     (g,) = gf.gradients(loss, [w])
-    scale = gf.placeholder("float64", name="scale")
+    scale = gf.reshape(gf.placeholder("float64", name="scale"), ())
+    start = [0, gf.constant(1.0, "float64")]
     branch = gf.cond(gf.sum(y) > 0, lambda: y * 2.0, lambda: y - gf.random.uniform(()))
-    count, total = gf.while_loop(lambda i, a: i < 3, lambda i, a: (i + 1, a * 2.0 + gf.sum(u) * scale), [0, 1.0])
+    count, total = gf.while_loop(lambda i, a: i < 3, lambda i, a: (i + 1, a * 2.0 + gf.sum(u) * scale), start)
     (gu,) = gf.gradients(total, [u])
     with gf.control_dependencies([gf.Assert(gf.all(gf.isfinite(y)), ["y is", y])]):
         step = gf.identity(w.assign_sub(0.1 * g), name="step")
@@ -80,8 +81,10 @@ def changed(header: Any, junk: list[Any]) -> Iterator[tuple[str, Any]]:
         for value in junk:
             yield f"{path} = {value!r}"[:200], _edited(header, path, lambda box, key, v=value: box.__setitem__(key, v))
         yield f"del {path}", _edited(header, path, lambda box, key: box.__delitem__(key))
-        yield f"unknown key in {path}", _edited(header, path, _unknown_key)
-        yield f"{path} twice", _edited(header, path, _doubled)
+        if isinstance(path[-1], int):
+            yield f"{path} twice", _edited(header, path, lambda box, key: box.insert(key, copy.deepcopy(box[key])))
+        else:
+            yield f"unknown key beside {path}", _edited(header, path, lambda box, key: box.__setitem__("__class__", 1))
 
 
 def _paths(value: Any, path: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
@@ -99,13 +102,3 @@ def _edited(header: Any, path: tuple[Any, ...], edit: Any) -> Any:
         box = box[key]
     edit(box, path[-1])
     return made
-
-
-def _unknown_key(box: Any, key: Any) -> None:
-    if isinstance(box[key], dict):
-        box[key]["__class__"] = 1
-
-
-def _doubled(box: Any, key: Any) -> None:
-    if isinstance(box, list):
-        box.insert(key, copy.deepcopy(box[key]))

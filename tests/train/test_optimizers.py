@@ -15,7 +15,10 @@ from tests.train import reference
 CASES = {
     "gradient_descent": (lambda: train.GradientDescentOptimizer(0.1), reference.gradient_descent(0.1)),
     "momentum": (lambda: train.MomentumOptimizer(0.05, 0.9), reference.momentum(0.05, 0.9)),
-    "nesterov": (lambda: train.MomentumOptimizer(0.05, 0.9, use_nesterov=True), reference.momentum(0.05, 0.9, True)),
+    "nesterov": (
+        lambda: train.MomentumOptimizer(0.05, 0.9, use_nesterov=True),
+        reference.momentum(0.05, 0.9, True),
+    ),
     "adagrad": (lambda: train.AdagradOptimizer(0.3, 0.2), reference.adagrad(0.3, 0.2)),
     "rmsprop": (lambda: train.RMSPropOptimizer(0.05), reference.rmsprop(0.05, 0.9, 0.0, 1e-10, False)),
     "rmsprop_all": (
@@ -28,7 +31,10 @@ CASES = {
         reference.adam(0.1, 0.7, 0.9, 0.1),
     ),
     "adamw": (lambda: train.AdamWOptimizer(0.1, 0.2), reference.adam(0.1, 0.9, 0.999, 1e-8, 0.2)),
-    "adadelta": (lambda: train.AdadeltaOptimizer(1.0, rho=0.9, epsilon=1e-3), reference.adadelta(1.0, 0.9, 1e-3)),
+    "adadelta": (
+        lambda: train.AdadeltaOptimizer(1.0, rho=0.9, epsilon=1e-3),
+        reference.adadelta(1.0, 0.9, 1e-3),
+    ),
     "ftrl": (lambda: train.FtrlOptimizer(0.3), reference.ftrl(0.3, -0.5, 0.1, 0.0, 0.0)),
     "ftrl_all": (
         lambda: train.FtrlOptimizer(
@@ -151,7 +157,10 @@ TORCH = {
     ),
     "Adadelta": (lambda: train.AdadeltaOptimizer(1.0, 0.9, 1e-6), {"lr": 1.0, "rho": 0.9, "eps": 1e-6}),
     "Adam": (lambda: train.AdamOptimizer(0.1, epsilon=0.0), {"lr": 0.1, "eps": 0.0}),
-    "AdamW": (lambda: train.AdamWOptimizer(0.1, 0.2, epsilon=0.0), {"lr": 0.1, "weight_decay": 0.2, "eps": 0.0}),
+    "AdamW": (
+        lambda: train.AdamWOptimizer(0.1, 0.2, epsilon=0.0),
+        {"lr": 0.1, "weight_decay": 0.2, "eps": 0.0},
+    ),
 }
 
 
@@ -286,9 +295,24 @@ def test_training_inside_a_loop_is_training_step_by_step():
             ["mg", "momentum", "rms"],
             ["w/RMSProp", "w/RMSProp_1", "w/RMSProp_2"],
         ),
-        (lambda: train.AdamOptimizer(), "Adam", ["m", "v"], ["w/Adam", "w/Adam_1", "beta1_power", "beta2_power"]),
-        (lambda: train.AdamWOptimizer(), "AdamW", ["m", "v"], ["w/AdamW", "w/AdamW_1", "beta1_power", "beta2_power"]),
-        (lambda: train.AdadeltaOptimizer(), "Adadelta", ["accum", "accum_update"], ["w/Adadelta", "w/Adadelta_1"]),
+        (
+            lambda: train.AdamOptimizer(),
+            "Adam",
+            ["m", "v"],
+            ["w/Adam", "w/Adam_1", "beta1_power", "beta2_power"],
+        ),
+        (
+            lambda: train.AdamWOptimizer(),
+            "AdamW",
+            ["m", "v"],
+            ["w/AdamW", "w/AdamW_1", "beta1_power", "beta2_power"],
+        ),
+        (
+            lambda: train.AdadeltaOptimizer(),
+            "Adadelta",
+            ["accum", "accum_update"],
+            ["w/Adadelta", "w/Adadelta_1"],
+        ),
         (lambda: train.FtrlOptimizer(0.1), "Ftrl", ["accum", "linear"], ["w/Ftrl", "w/Ftrl_1"]),
     ],
 )
@@ -313,7 +337,12 @@ def test_names_are_those_of_tensorflow_1(make, name, slots, made):
 
 def test_slots_begin_as_tensorflow_1_has_them():
     w = gf.Variable(np.array([1.0, 2.0]), name="w")
-    optimizers = train.AdagradOptimizer(0.1), train.RMSPropOptimizer(0.1), train.FtrlOptimizer(0.1), train.AdamOptimizer()
+    optimizers = (
+        train.AdagradOptimizer(0.1),
+        train.RMSPropOptimizer(0.1),
+        train.FtrlOptimizer(0.1),
+        train.AdamOptimizer(),
+    )
     for optimizer in optimizers:
         optimizer.minimize(gf.sum(w))
     adagrad, rms, ftrl, adam = optimizers
@@ -489,7 +518,9 @@ def test_a_schedule_uses_the_step_from_before_the_increment():
     assert values == [1.0, 11.0, 111.0]
 
 
-@pytest.mark.parametrize("rate", [lambda: 0.5, lambda: gf.constant(0.5), lambda: gf.Variable(0.5, trainable=False)])
+@pytest.mark.parametrize(
+    "rate", [lambda: 0.5, lambda: gf.constant(0.5), lambda: gf.Variable(0.5, trainable=False)]
+)
 def test_a_learning_rate_given_by_a_function(rate):
     w = gf.Variable(2.0, name="w")
     update = train.GradientDescentOptimizer(rate).minimize(w)
@@ -566,7 +597,10 @@ def test_ftrl_without_history_and_gradient_stays_at_zero():
         (lambda: train.MomentumOptimizer(0.1, "0.9"), "Momentum: momentum"),
         (lambda: train.MomentumOptimizer(0.1, math.nan), "Momentum: momentum"),
         (lambda: train.AdagradOptimizer(0.1, 0.0), "Adagrad: initial_accumulator_value .* above 0"),
-        (lambda: train.RMSPropOptimizer(0.1, decay=1.5), r"RMSProp: decay must be a number in \[0, 1\], not 1.5"),
+        (
+            lambda: train.RMSPropOptimizer(0.1, decay=1.5),
+            r"RMSProp: decay must be a number in \[0, 1\], not 1.5",
+        ),
         (lambda: train.RMSPropOptimizer(0.1, epsilon=-1e-9), "RMSProp: epsilon"),
         (lambda: train.AdamOptimizer(0.1, beta1=1.0), r"Adam: beta1 must be a number in \[0, 1\), not 1.0"),
         (lambda: train.AdamOptimizer(0.1, beta2=-0.1), "Adam: beta2"),

@@ -12,8 +12,10 @@ from graphflow.visualize.coordinates import spread
 from graphflow.visualize.diagram import Box, Diagram, Edge, Kind, Panel, Role, Tag
 from graphflow.visualize.geometry import Layout, Rect
 from graphflow.visualize.layout import lay_out
+from graphflow.visualize.panel_layout import MARGIN_PX
 from graphflow.visualize.svg import draw_svg
 from graphflow.visualize.thin import MAX_SPAN, MAX_TAGS, thin_out
+from graphflow.visualize.typography import BOLD_PX, text_width
 
 
 @st.composite
@@ -61,6 +63,13 @@ def inside(inner: Rect, outer: Rect) -> bool:
         and inner.y >= outer.y - 0.01
         and inner.right <= outer.right + 0.01
         and inner.bottom <= outer.bottom + 0.01
+    )
+
+
+def title_of(panel: Panel, rect: Rect) -> Rect:
+    """Where a panel's title is written."""
+    return Rect(
+        rect.x + MARGIN_PX, rect.y, text_width(panel.title, BOLD_PX, bold=True), 20 if panel.title else 0
     )
 
 
@@ -114,11 +123,12 @@ def test_every_edge_goes_down_or_is_a_jump(diagram):
 
 
 @given(diagrams())
-def test_no_edge_runs_behind_a_box(diagram):
+def test_no_edge_runs_behind_a_box_or_a_title(diagram):
     diagram, layout = laid_out(diagram)
     for route in layout.routes:
         edge = diagram.edges[route.edge]
         others = [room for i, room in enumerate(layout.rooms) if i not in (edge.source, edge.target)]
+        others += [title_of(panel, rect) for panel, rect in zip(diagram.panels, layout.panels, strict=True)]
         for run in route.runs:
             line = Rect(run.x - 0.1, run.top, 0.2, run.bottom - run.top)
             assert not any(overlap(line, room) for room in others)

@@ -56,6 +56,11 @@ def test_a_cut_is_made_where_few_edges_cross():
     assert rows.n_rows == (13, 13, 13)
 
 
+def test_no_column_holds_next_to_nothing():
+    """One item takes nearly all the height: columns beside it would stand empty."""
+    assert fold(range(8), [1, 1, 60, 1, 1, 1, 1, 1], [1] * 8, []).n_rows == (8,)
+
+
 def test_a_short_panel_is_left_whole():
     assert fold(range(20), [1] * 20, [1] * 20, []).n_rows == (20,)
     assert fold([], [], [], []).n_rows == (0,)
