@@ -9,22 +9,27 @@ from __future__ import annotations
 
 import math as _math
 
-from graphflow import backends, config, errors, initializers, nn, random, train
+from graphflow import backends, config, errors, initializers, linalg, nn, random, train
 from graphflow.backends import list_devices
 from graphflow.eager import eager
 from graphflow.function import function
 from graphflow.gradients import gradients, hessian, jacobian, jvp
 from graphflow.graph import (
     Graph,
+    GraphKeys,
     Operation,
     Tensor,
+    add_to_collection,
     control_dependencies,
     device,
+    get_collection,
     get_default_graph,
     name_scope,
     reset_default_graph,
 )
+from graphflow.hooks import render
 from graphflow.ops import numpy_protocol as _numpy_protocol  # noqa: F401 fills the tables of NumPy functions
+from graphflow.ops.activations import sigmoid
 from graphflow.ops.aliases import (
     arg_max,
     arg_min,
@@ -126,6 +131,9 @@ from graphflow.ops.norms import matrix_norm, norm, vector_norm
 from graphflow.ops.padding import pad
 from graphflow.ops.placeholder import placeholder
 from graphflow.ops.powers import floor_divide, pow, remainder
+from graphflow.ops.random import random_uniform
+from graphflow.ops.random_normal import random_normal, truncated_normal
+from graphflow.ops.random_seed import set_seed as set_random_seed
 from graphflow.ops.ranges import arange, linspace
 from graphflow.ops.reduction import all, any, prod, sum
 from graphflow.ops.repetition import repeat, roll, tile
@@ -230,6 +238,7 @@ __all__ = [
     "Assert",
     "Dim",
     "Graph",
+    "GraphKeys",
     "Operation",
     "Plan",
     "Print",
@@ -244,6 +253,7 @@ __all__ = [
     "acosh",
     "add",
     "add_n",
+    "add_to_collection",
     "all",
     "angle",
     "any",
@@ -339,6 +349,7 @@ __all__ = [
     "function",
     "gather",
     "gather_nd",
+    "get_collection",
     "get_default_graph",
     "get_default_session",
     "global_variables",
@@ -370,6 +381,7 @@ __all__ = [
     "less_equal",
     "lgamma",
     "lin_space",
+    "linalg",
     "linear_recurrence",
     "linspace",
     "list_devices",
@@ -425,7 +437,9 @@ __all__ = [
     "prod",
     "py_func",
     "random",
+    "random_normal",
     "random_shuffle",
+    "random_uniform",
     "range",
     "rank",
     "real",
@@ -442,6 +456,7 @@ __all__ = [
     "reduce_sum",
     "reduce_variance",
     "remainder",
+    "render",
     "repeat",
     "reset_default_graph",
     "reshape",
@@ -455,8 +470,10 @@ __all__ = [
     "scan",
     "scatter_nd",
     "select",
+    "set_random_seed",
     "setitem",
     "shape",
+    "sigmoid",
     "sign",
     "signbit",
     "sin",
@@ -502,6 +519,7 @@ __all__ = [
     "triu",
     "truediv",
     "trunc",
+    "truncated_normal",
     "tuple",
     "uint16",
     "uint32",

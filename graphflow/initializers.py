@@ -133,7 +133,7 @@ class Identity:
         if len(sizes) != 2:
             raise ShapeError(f"identity: a shape of two axes is needed, got {list(sizes)}")
         made: Tensor = F.eye(sizes[0], sizes[1], dtype=_float(dtype, self.dtype, "identity"))
-        return made if self.gain == 1 else made * self.gain  # type: ignore[no-any-return]
+        return made if self.gain == 1 else made * self.gain
 
 
 # --- draws ----------------------------------------------------------------------------------------

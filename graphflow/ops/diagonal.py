@@ -192,39 +192,43 @@ def _infer_triangle(x: TensorType, *, k: int) -> TensorType:
     return x
 
 
-def _triangle(lower: bool) -> Callable[..., Any]:
+def _triangle(name: str) -> Callable[..., Any]:
     def kernel(xp: Any, x: Any, *, k: int, out: Any = None) -> Any:
-        """Row by row, so that no mask is as large as the matrix and NaN in the other triangle is gone."""
+        """By a mask, never by multiplication, so that NaN in the other triangle is gone."""
         if out is None:
-            out = xp.zeros(x.shape, dtype=x.dtype)
-        else:
-            out.fill(0)
-        rows, cols = x.shape[-2:]
-        for i in range(rows):
-            edge = min(max(i + k + int(lower), 0), cols)
-            kept = (..., i, slice(0, edge) if lower else slice(edge, cols))
-            out[kept] = x[kept]
+            return getattr(xp, name)(x, k=k)
+        kept = xp.tri(*x.shape[-2:], k if name == "tril" else k - 1, dtype=bool)
+        if name == "triu":
+            xp.logical_not(kept, out=kept)
+        out.fill(0)
+        xp.copyto(out, x, where=kept)
         return out
 
     return kernel
 
 
-def _declared(name: str, lower: bool, doc: str) -> Op:
+def _mask_nbytes(inputs: Sequence[TensorType], outputs: Sequence[TensorType], *, k: int) -> int:
+    sizes: list[Any] = list(outputs[0].dims[-2:])
+    return int(sizes[0] * sizes[1])
+
+
+def _declared(name: str, doc: str) -> Op:
     return declare(
         Op(
             name,
             _infer_triangle,
-            _triangle(lower),
+            _triangle(name),
             lambda node, g: (F.table[name](g, node.attrs["k"]),),
             Trait.OUT,
             flops=lambda inputs, outputs, k: 0,
+            workspace=_mask_nbytes,
             doc=doc,
         )
     )
 
 
-TRIL = _declared("tril", True, "The lower triangle of each matrix, zeros above it.")
-TRIU = _declared("triu", False, "The upper triangle of each matrix, zeros below it.")
+TRIL = _declared("tril", "The lower triangle of each matrix, zeros above it.")
+TRIU = _declared("triu", "The upper triangle of each matrix, zeros below it.")
 
 
 @public

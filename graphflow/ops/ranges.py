@@ -32,7 +32,7 @@ from graphflow.types import (
 
 __all__ = ["arange", "linspace"]
 
-FLOAT64 = SUPPORTED["float64"]
+FLOAT64, COMPLEX128 = SUPPORTED["float64"], SUPPORTED["complex128"]
 
 # --- arange ---------------------------------------------------------------------------------------
 
@@ -83,11 +83,7 @@ def _arange_kernel(
         values = xp.arange(count, dtype=dtype_of(xp, FLOAT64))
         values *= float(step)
         values += float(start)
-    if out is not None:
-        xp.copyto(out, values, casting="unsafe")
-        return out
-    own = dtype_of(xp, dtype)
-    return values if values.dtype == own else xp.astype(values, own)
+    return _delivered(xp, values, dtype, out)
 
 
 ARANGE = declare(
@@ -150,13 +146,27 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, name:
 def _linspace_kernel(
     xp: Any, *, start: Any, stop: Any, num: int, dtype: np.dtype[Any], endpoint: bool, out: Any = None
 ) -> Any:
-    if hasattr(xp, "copyto"):
-        values = xp.linspace(start, stop, num, endpoint=endpoint)
-        if out is None:
-            return values.astype(dtype)
+    """`start + k * step` in double precision, the last one `stop` itself."""
+    gaps = max(num - 1 if endpoint else num, 1)
+    step = (stop - start) / gaps
+    if not math.isfinite(abs(step)):
+        step = stop / gaps - start / gaps
+    values = xp.arange(num, dtype=dtype_of(xp, FLOAT64))
+    if isinstance(step, complex) or isinstance(start, complex):
+        values = xp.astype(values, dtype_of(xp, COMPLEX128))
+    values *= step
+    values += start
+    if endpoint and num > 1:
+        values[-1] = stop
+    return _delivered(xp, values, dtype, out)
+
+
+def _delivered(xp: Any, values: Any, dtype: np.dtype[Any], out: Any) -> Any:
+    if out is not None:
         xp.copyto(out, values, casting="unsafe")
         return out
-    return xp.linspace(start, stop, num, dtype=dtype_of(xp, dtype), endpoint=endpoint)
+    own = dtype_of(xp, dtype)
+    return values if values.dtype == own else xp.astype(values, own)
 
 
 def _infer_linspace(*, start: Any, stop: Any, num: int, dtype: np.dtype[Any], endpoint: bool) -> TensorType:
@@ -171,7 +181,7 @@ LINSPACE = declare(
         lambda node: (),
         Trait.OUT,
         flops=no_flops,
-        workspace=lambda inputs, outputs, **attrs: 32 * int(outputs[0].size),
+        workspace=lambda inputs, outputs, **attrs: (24 if outputs[0].dtype.kind == "c" else 8) * attrs["num"],
         default_name="LinSpace",
         doc="A number of evenly spaced numbers.",
     )

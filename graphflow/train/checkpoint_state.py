@@ -41,7 +41,7 @@ def get_checkpoint_state(checkpoint_dir: Any, latest_filename: str | None = None
     Raises FormatError for a file that is no state file. Entries are names in that very folder and nothing else:
     one with a separator, an absolute one or `..` is refused.
     """
-    folder = as_path(checkpoint_dir)
+    folder: Path = as_path(checkpoint_dir)
     path = folder / state_name(latest_filename)
     shown = shorten(str(path))
     try:

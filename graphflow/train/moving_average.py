@@ -8,9 +8,19 @@ from typing import Any
 import numpy as np
 
 from graphflow.errors import ArgumentError, DTypeError, ShapeError, shorten
-from graphflow.graph import BodyGraph, Graph, Node, Tensor, check_name, get_default_graph, name_scope, scoped
+from graphflow.graph import (
+    BodyGraph,
+    Graph,
+    GraphKeys,
+    Node,
+    Tensor,
+    check_name,
+    get_default_graph,
+    name_scope,
+    scoped,
+)
 from graphflow.op import F
-from graphflow.ops.state import GLOBAL, TRAINABLE, Variable
+from graphflow.ops.state import Variable
 from graphflow.train.parameters import number_or_tensor, valued, wide
 from graphflow.types import is_floating
 
@@ -118,7 +128,7 @@ class ExponentialMovingAverage:
 
     def _checked(self, var_list: Any) -> list[Any]:
         if var_list is None:
-            var_list = _root(get_default_graph()).get_collection(TRAINABLE)
+            var_list = _root(get_default_graph()).get_collection(GraphKeys.TRAINABLE_VARIABLES)
         if not isinstance(var_list, (list, tuple)):
             raise ArgumentError(f"{self._name}: var_list must be a list, not {shorten(var_list)}")
         if not var_list:
@@ -156,10 +166,13 @@ class ExponentialMovingAverage:
         """
         root = _root(get_default_graph())
         if moving_avg_variables is None:
-            moving_avg_variables = [*root.get_collection(TRAINABLE), *root.get_collection(MOVING_AVERAGE)]
+            moving_avg_variables = [
+                *root.get_collection(GraphKeys.TRAINABLE_VARIABLES),
+                *root.get_collection(MOVING_AVERAGE),
+            ]
         averaged = dict.fromkeys(moving_avg_variables)
         names: dict[str, Variable] = {self.average_name(v): v for v in averaged}
-        for v in root.get_collection(GLOBAL):
+        for v in root.get_collection(GraphKeys.GLOBAL_VARIABLES):
             if v not in averaged:
                 names.setdefault(v.op.name, v)
         return names

@@ -18,6 +18,7 @@ from graphflow.gradients import gradients
 from graphflow.graph import (
     BodyGraph,
     Graph,
+    GraphKeys,
     Node,
     Tensor,
     check_name,
@@ -27,7 +28,7 @@ from graphflow.graph import (
     scoped,
 )
 from graphflow.op import F
-from graphflow.ops.state import TRAINABLE, Variable
+from graphflow.ops.state import Variable
 from graphflow.train.parameters import number_or_tensor, valued
 from graphflow.types import dims_equal, is_floating
 
@@ -220,7 +221,7 @@ class Optimizer:
         if var_list is None:
             while isinstance(graph, BodyGraph) and graph.parent is not None:
                 graph = graph.parent
-            found = [v for v in graph.get_collection(TRAINABLE) if is_floating(v.dtype)]
+            found = [v for v in graph.get_collection(GraphKeys.TRAINABLE_VARIABLES) if is_floating(v.dtype)]
             if not found:
                 raise ArgumentError(f"{self._name}: the graph has no trainable variable; give var_list")
             return found

@@ -7,13 +7,11 @@ from typing import Any
 import numpy as np
 
 from graphflow.errors import ArgumentError, DTypeError, GraphError, shorten
-from graphflow.graph import BodyGraph, Graph, get_default_graph, scoped
+from graphflow.graph import BodyGraph, Graph, GraphKeys, get_default_graph, scoped
 from graphflow.ops.state import Variable
 from graphflow.types import is_integer
 
 __all__ = ["create_global_step", "get_global_step", "get_or_create_global_step", "global_step"]
-
-GLOBAL_STEP = "global_step"
 
 
 def _root(graph: Graph | None) -> Graph:
@@ -30,7 +28,7 @@ def get_global_step(graph: Graph | None = None) -> Variable | None:
 
     Raises GraphError if the collection "global_step" holds several, DTypeError if it holds no integer scalar.
     """
-    found = _root(graph).get_collection(GLOBAL_STEP)
+    found = _root(graph).get_collection(GraphKeys.GLOBAL_STEP)
     if not found:
         return None
     if len(found) > 1:
@@ -44,11 +42,11 @@ def get_global_step(graph: Graph | None = None) -> Variable | None:
 def create_global_step(graph: Graph | None = None) -> Variable:
     """A new int64 variable `global_step` that begins at 0. Raises GraphError if the graph has one."""
     root = _root(graph)
-    if root.get_collection(GLOBAL_STEP):
+    if root.get_collection(GraphKeys.GLOBAL_STEP):
         raise GraphError("create_global_step: the graph has a global step; use get_global_step")
     with scoped(graph=root, prefix="", control=()):
-        step = Variable(np.int64(0), name=GLOBAL_STEP, trainable=False)
-    root.add_to_collection(GLOBAL_STEP, step)
+        step = Variable(np.int64(0), name="global_step", trainable=False)
+    root.add_to_collection(GraphKeys.GLOBAL_STEP, step)
     return step
 
 

@@ -164,8 +164,8 @@ def test_zeros_like_an_unknown_shape() -> None:
 
 
 def test_float_range_does_not_drift() -> None:
-    value = gf.Session().run(gf.arange(0, 1_000_000, 0.1, dtype="float64"))
-    np.testing.assert_array_equal(value, np.array(range(10_000_000)) * 0.1)
+    value = gf.Session().run(gf.arange(0, 100_000, 0.1, dtype="float64"))
+    np.testing.assert_array_equal(value, np.array(range(1_000_000)) * 0.1)
 
 
 def test_range_over_an_unknown_batch() -> None:

@@ -123,7 +123,7 @@ def test_cross_entropies_check_their_shapes_and_dtypes() -> None:
         ShapeError, match="sigmoid_cross_entropy_with_logits: labels and logits need one shape"
     ):
         nn.sigmoid_cross_entropy_with_logits(labels=x(3, 1), logits=x(3))
-    with pytest.raises(DTypeError, match="labels must be integers.*float32"):
+    with pytest.raises(DTypeError, match=r"labels must be integers.*float32"):
         nn.sparse_softmax_cross_entropy_with_logits(labels=x(3), logits=x(3, 4))
     with pytest.raises(ShapeError, match=r"int32\[3, 4\] need one axis less than logits float32\[3, 4\]"):
         nn.sparse_softmax_cross_entropy_with_logits(labels=x(3, 4, dtype="int32"), logits=x(3, 4))
@@ -141,7 +141,7 @@ def test_a_class_that_there_is_not(label: int) -> None:
 
 @pytest.mark.parametrize("delta", [0.0, -1.0, float("nan"), "1", None])
 def test_the_edge_of_the_huber_loss(delta: Any) -> None:
-    with pytest.raises(ArgumentError, match="^huber_loss: delta must be"):
+    with pytest.raises(ArgumentError, match=r"^huber_loss: delta must be"):
         losses.huber_loss(x(2), x(2), delta=delta)
 
 
@@ -161,7 +161,7 @@ def test_a_negative_epsilon(function: Any, epsilon: Any) -> None:
 
 
 def test_axes_of_normalisation() -> None:
-    with pytest.raises(ArgumentError, match="axis 3 is out of range|out of range"):
+    with pytest.raises(ArgumentError, match=r"axis 3 is out of range|out of range"):
         nn.layer_norm(x(2, 3), axis=3)
     with pytest.raises(ArgumentError, match="twice"):
         nn.moments(x(2, 3), [0, 0])
@@ -188,7 +188,7 @@ def test_embedding_lookup_takes_one_table_and_rows_that_are_there() -> None:
     table, ids = x(3, 2), x(2, dtype="int32")
     with pytest.raises(ArgumentError, match="one table"):
         nn.embedding_lookup([table, table], ids)
-    with pytest.raises(DTypeError, match="integers|integer"):
+    with pytest.raises(DTypeError, match=r"integers|integer"):
         nn.embedding_lookup(table, x(2))
     rows = nn.embedding_lookup([table], ids)
     with pytest.raises(IndexRangeError, match="3"):

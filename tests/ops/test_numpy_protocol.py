@@ -81,18 +81,28 @@ def test_arguments_for_arrays_are_refused_by_name(options: Any, text: str) -> No
 def test_a_tensor_is_not_written_into_an_array() -> None:
     x = gf.placeholder("float64", (3, 4))
     array = A.copy()
-    with pytest.raises(DTypeError, match="np.add cannot write a tensor into an array"):
+    with pytest.raises(DTypeError, match=r"np.add cannot write a tensor into an array"):
         array += x
     with pytest.raises(DTypeError, match="cannot write a tensor into an array"):
         np.multiply(A, x, out=array)
-    with pytest.raises(DTypeError, match="np.sum: the argument out="):
+    with pytest.raises(DTypeError, match=r"np.sum: the argument out="):
         np.sum(x, out=array)
     np.testing.assert_array_equal(array, A)
 
 
 def test_arrays_on_the_left_and_numpy_scalars_are_strong() -> None:
     x = gf.placeholder("float32", (3, 4))
-    for y in (A + x, A * x, A / x, A - x, A**x, A @ gf.matrix_transpose(x), np.float64(2) * x, A == x, A < x):
+    for y in (
+        A + x,
+        A * x,
+        A / x,
+        A - x,
+        A**x,
+        A @ gf.matrix_transpose(x),
+        np.float64(2) * x,
+        np.equal(A, x),
+        np.less(A, x),
+    ):
         assert isinstance(y, gf.Tensor)
     assert (A + x).dtype == np.float64
     assert (np.float64(2) + x).dtype == np.float64
@@ -318,7 +328,12 @@ def test_no_object_array_ever_comes_out() -> None:
     x = gf.placeholder("float32", (2,))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for make in (lambda: np.ones(2) + x, lambda: np.ones(2, object) + x, lambda: np.array([1, 2]) @ x):
+        makers: list[Callable[[], Any]] = [
+            lambda: np.ones(2) + x,
+            lambda: np.ones(2, object) + x,
+            lambda: np.array([1, 2]) @ x,
+        ]
+        for make in makers:
             try:
                 y = make()
             except gf.errors.GraphflowError:
@@ -330,5 +345,5 @@ def test_array_namespace_is_the_package() -> None:
     x = gf.placeholder("float32", (2,))
     assert x.__array_namespace__() is gf
     assert x.__array_namespace__(api_version="2023.12") is gf
-    with pytest.raises(ArgumentError, match="'2031.12' is not known"):
+    with pytest.raises(ArgumentError, match=r"'2031.12' is not known"):
         x.__array_namespace__(api_version="2031.12")

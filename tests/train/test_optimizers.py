@@ -93,7 +93,7 @@ def test_steps_are_those_of_the_papers(case, dtype, tolerance, optimize):
 @EACH
 def test_optimised_is_unoptimised_to_the_bit(case):
     make, _ = CASES[case]
-    w, b, loss = problem("float32")
+    _, _, loss = problem("float32")
     update = make().minimize(loss)
     results = []
     for optimize in (True, False):

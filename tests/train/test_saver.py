@@ -67,7 +67,18 @@ def test_save_and_restore(tmp_path, model):
 
 def test_every_dtype(tmp_path):
     saved = {}
-    for dtype in "bool int8 uint16 int64 float16 float32 float64 complex64 complex128 bfloat16".split():
+    for dtype in [
+        "bool",
+        "int8",
+        "uint16",
+        "int64",
+        "float16",
+        "float32",
+        "float64",
+        "complex64",
+        "complex128",
+        "bfloat16",
+    ]:
         saved[dtype] = gf.Variable(gf.cast(np.array([0, 1, 1]), dtype), name=f"v_{dtype}", trainable=False)
     with gf.Session() as session:
         session.run(gf.global_variables_initializer())
@@ -123,7 +134,7 @@ def test_all_values_are_read_in_one_run(tmp_path, model, monkeypatch):
 
 
 def test_saving_adds_no_node_to_the_graph(tmp_path, model):
-    w, b, session = model
+    _, _, session = model
     gf.get_default_graph().finalize()
     saver = train.Saver()
     saver.restore(session, saver.save(session, tmp_path / "model", global_step=3))
@@ -182,7 +193,7 @@ def test_a_long_list_is_cut(tmp_path, model):
 
 
 def test_damage_leaves_the_variables_as_they_were(tmp_path, model):
-    w, b, session = model
+    w, _, session = model
     saver = train.Saver()
     path = Path(saver.save(session, tmp_path / "model"))
     whole = path.read_bytes()
