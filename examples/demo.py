@@ -18,7 +18,7 @@ import numpy as np
 
 import graphflow as gf
 from examples import digits, linear_regression
-from examples.linear_regression import NOISE, TRUE_B, TRUE_W
+from examples.linear_regression import TRUE_B, TRUE_W
 from examples.progress import table, track
 
 __all__ = ["main"]
@@ -61,7 +61,8 @@ def line(out: Path, quick: bool) -> list[Path]:
     ):
         epochs.append((w, b, loss))
         print(f"epoch {len(epochs):2}   w {w:7.4f}   b {b:7.4f}   mean squared error {loss:.4f}")
-    print(f"truth      w {TRUE_W:7.4f}   b {TRUE_B:7.4f}   variance of the noise {NOISE**2:.4f}")
+    noise = float(np.mean(np.square(ys - (TRUE_W * xs + TRUE_B))))
+    print(f"truth      w {TRUE_W:7.4f}   b {TRUE_B:7.4f}   mean squared error {noise:.4f}, all of it noise")
 
     written = [out / "linear_fit.png", out / "linear_loss.png", out / "linear_graph.svg"]
     draw_fit(written[0], xs, ys, *epochs[-1][:2])
@@ -69,7 +70,7 @@ def line(out: Path, quick: bool) -> list[Path]:
         written[1],
         {"mean squared error": [loss for *_, loss in epochs]},
         "The line: loss by epoch",
-        floor=NOISE**2,
+        floor=noise,
     )
     gf.render(model.graph, written[2])
     print(f"the diagram of its training graph is {written[2]}")
@@ -97,7 +98,7 @@ def draw_fit(path: Path, xs: Any, ys: Any, w: float, b: float) -> None:
     axes.plot(ends, true, color="green", linewidth=4, linestyle=(0, (1, 3)), label=true_label)
     axes.plot(ends, w * ends + b, color="red", linewidth=4, linestyle=(2, (1, 3)), label=label)
     axes.set(xlabel="x", ylabel="y", title="A line learned from noisy points")
-    legend = axes.legend(loc="upper left")
+    legend = axes.legend(loc="upper left", handlelength=3.5)
     legend.legend_handles[0].set(alpha=1, sizes=[20])
     figure.savefig(path, dpi=120)
     plt.close(figure)
@@ -181,13 +182,13 @@ def compare_devices(run: Callable[[str], dict[str, Any]], shown: Sequence[str]) 
 def draw_losses(
     path: Path, losses: dict[str, list[float]], title: str, logarithmic: bool = False, floor: float = 0.0
 ) -> None:
-    """One curve for each name, by epoch; `floor`, where given, is the loss that no model gets below."""
+    """One curve for each name, by epoch; `floor`, where given, is what the truth itself would have."""
     plt = pyplot()
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     for (name, values), color in zip(losses.items(), ("#0072B2", "#D55E00"), strict=False):
         axes.plot(range(1, len(values) + 1), values, marker=".", color=color, label=name)
     if floor:
-        axes.axhline(floor, color="#4A5568", linestyle="--", linewidth=1, label="variance of the noise")
+        axes.axhline(floor, color="#4A5568", linestyle="--", linewidth=1, label="of the true line: noise")
     axes.set(xlabel="epoch", ylabel="loss", title=title, yscale="log" if logarithmic else "linear")
     axes.grid(visible=True, alpha=0.3)
     axes.legend()

@@ -65,7 +65,7 @@ def dense(x: Any, n_outputs: int, name: str, seed: int) -> gf.Tensor:
             gf.initializers.glorot_uniform_initializer(seed)((n_inputs, n_outputs)), name="kernel"
         )
         bias = gf.Variable(np.zeros(n_outputs, np.float32), name="bias")
-        return x @ kernel + bias
+        return gf.add(x @ kernel, bias)
 
 
 def build(hidden: tuple[int, ...] = (64, 32), learning_rate: float = 0.003) -> Model:

@@ -13,7 +13,7 @@ import numpy as np
 
 import graphflow as gf
 
-__all__ = ["NOISE", "TRUE_B", "TRUE_W", "Model", "build", "learn", "noisy_line"]
+__all__ = ["TRUE_B", "TRUE_W", "Model", "build", "learn", "noisy_line"]
 
 TRUE_W, TRUE_B, NOISE = 1.5, -0.5, 0.4
 
@@ -72,7 +72,7 @@ def main() -> None:
     xs, ys = noisy_line()
     for epoch, (w, b, loss) in enumerate(learn(build(), xs, ys), 1):
         print(f"epoch {epoch:2}   w {w:7.4f}   b {b:7.4f}   loss {loss:.4f}")
-    print(f"truth      w {TRUE_W:7.4f}   b {TRUE_B:7.4f}   noise {NOISE**2:.4f}")
+    print(f"truth      w {TRUE_W:7.4f}   b {TRUE_B:7.4f}")
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ __all__ = [
     "Tensor",
     "add_to_collection",
     "apply",
+    "composition",
     "control_dependencies",
     "current_graph",
     "current_scope",
@@ -385,12 +386,15 @@ class Graph:
             )
 
     def _unique(self, name: str, prefix: str) -> str:
-        if name[-1:] == "/":  # TensorFlow's habit: a trailing slash means "exactly this name"
-            full = name[:-1]
-        else:
-            full = prefix + name
+        if name[-1:] != "/":
+            check_name(prefix + name)
+            return self._claim(prefix + name)
+        full = name[:-1]  # TensorFlow's habit: a scope's own name, with its slash, means exactly that name
         check_name(full)
-        return self._claim(full)
+        if full in self._by_name:
+            return self._claim(full)
+        self._taken.setdefault(full, 1)
+        return full
 
     def _claim(self, full: str) -> str:
         taken = self._taken
@@ -407,6 +411,15 @@ class Graph:
                 taken[full] = count
                 taken[candidate] = 1
                 return candidate
+
+    def hand_name_on(self, scope: str) -> None:
+        """Give the name of a scope that has just been left to the node made last, if it was made inside."""
+        with self._lock:
+            node = self._nodes[-1]
+            if node.name.startswith(scope + "/") and scope not in self._by_name:
+                del self._by_name[node.name]
+                node.name = scope
+                self._by_name[scope] = node
 
     def unique_name(self, name: str) -> str:
         """Claim a name in the current scope: `name`, or `name_1`, ... if that is taken."""
@@ -699,7 +712,7 @@ def detached(
     try:
         types = op.infer_types([t.type for t in inputs], attrs)
     except GraphflowError as error:
-        raise error.at(like.place) from error.__cause__
+        raise _prefixed(error, op).at(like.place) from error.__cause__
     node.outputs = tuple([Tensor(node, i, t, -1) for i, t in enumerate(types)])
     return node
 
@@ -708,12 +721,17 @@ def _explain(
     error: GraphflowError, op: Op, inputs: tuple[Tensor, ...], name: str | None, origin: Origin
 ) -> GraphflowError:
     """Add the op, the user's line and the lines of the inputs to an error of inference."""
-    text = str(error)
-    if not text.startswith(op.name) and isinstance(error, (GraphflowError,)) and not error.located:
-        error.args = (f"{op.name}: {text}",)
     made = [f"    {t.type}  '{t.name}', made at {t.op.origin}" for t in inputs[:8]]
     called = f"node '{name}'" if name else f"node '{op.name}'"
-    return error.at("\n".join([f"{called}, made at {origin}", *made]))
+    return _prefixed(error, op).at("\n".join([f"{called}, made at {origin}", *made]))
+
+
+def _prefixed(error: GraphflowError, op: Op) -> GraphflowError:
+    """The error with the op's name in front, unless it is there."""
+    text = str(error)
+    if not error.located and not text.startswith(op.name):
+        error.args = (f"{op.name}: {text}",)
+    return error
 
 
 def check_name(name: Any) -> None:
@@ -760,6 +778,20 @@ def name_scope(name: str | None, graph: Graph | None = None) -> Iterator[str]:
             prefix = graph._claim(prefix + name) + "/"
     with scoped(prefix=prefix):
         yield prefix
+
+
+@contextmanager
+def composition(name: str) -> Iterator[str]:
+    """A name scope around the nodes of one composed function, whose last node takes the scope's own name.
+
+    So that `gf.mean(x, name="loss")` is found as `loss:0`, as in TensorFlow 1.
+    """
+    graph = get_default_graph()
+    before = len(graph)
+    with name_scope(name) as prefix:
+        yield prefix
+    if len(graph) > before:
+        graph.hand_name_on(prefix[:-1])
 
 
 def canonical_device(name: str) -> str:

@@ -265,11 +265,8 @@ class _Lowering:
         answer = node.op.view(in_type, out_type, node.attrs, self.contiguous[source])
         if answer is None:
             return -1
-        root = self.root[source]
-        number = self._new(
-            Slot(Kind.VIEW, out_type, device, 0, base=source), root=root, contiguous=bool(answer)
-        )
-        return number
+        slot = Slot(Kind.VIEW, out_type, device, 0, base=source)
+        return self._new(slot, root=self.root[source], contiguous=bool(answer))
 
     def _reuse(self, t: Tensor, inputs: tuple[int, ...], position: int, device: str) -> int:
         """A buffer that dies here and can be overwritten by the result `t`, or -1."""

@@ -240,9 +240,8 @@ def dim_product(dims: Iterable[DimLike]) -> DimLike:
 
 # --- dtypes ---------------------------------------------------------------------------------------
 
-_NAMES = (
-    "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 complex64 complex128"
-).split()
+_INTEGERS = [f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)]
+_NAMES = ["bool", *_INTEGERS, "float16", "float32", "float64", "complex64", "complex128"]
 SUPPORTED: dict[str, np.dtype[Any]] = {name: np.dtype(name) for name in _NAMES}
 SUPPORTED["bfloat16"] = np.dtype(ml_dtypes.bfloat16)
 _PYTHON = {bool: "bool", int: "int64", complex: "complex64"}

@@ -140,8 +140,8 @@ def test_variables_in_eager_blocks() -> None:
 def test_an_error_is_raised_at_the_line_that_makes_it() -> None:
     with gf.eager():
         a = gf.constant([1.0, -1.0])
+        line = _line() + 2
         with pytest.raises(AssertError) as caught:
-            line = _line() + 1
             gf.Assert(gf.all(a > 0.0), [a])
     assert f"test_function_and_eager.py:{line}" in str(caught.value)
 

@@ -74,7 +74,9 @@ def test_unconnected() -> None:
     with pytest.raises(GradientError, match=r"no y depends on (.|\n)*test_gradients\.py"):
         gf.gradients(y, z)
     assert gf.gradients(y, [z, x], unconnected_gradients="none")[0] is None
-    np.testing.assert_array_equal(_value(gf.gradients(y, z, unconnected_gradients="zero")[0], {z: [1, 2]}), [0, 0])
+    np.testing.assert_array_equal(
+        _value(gf.gradients(y, z, unconnected_gradients="zero")[0], {z: [1, 2]}), [0, 0]
+    )
     with pytest.raises(ArgumentError, match="'maybe'"):
         gf.gradients(y, x, unconnected_gradients="maybe")
 
@@ -114,7 +116,9 @@ def test_an_op_without_gradient_is_named_with_its_line_and_path() -> None:
         assert "'top' (sin, test_gradients.py:" in message
         assert "'hidden' (without_gradient, test_gradients.py:" in message
         before = len(gf.get_default_graph())
-        np.testing.assert_allclose(_value(gf.gradients(gf.sin(gf.stop_gradient(hidden)) * x, x)[0], {x: X}).shape, (3,))
+        np.testing.assert_allclose(
+            _value(gf.gradients(gf.sin(gf.stop_gradient(hidden)) * x, x)[0], {x: X}).shape, (3,)
+        )
         assert len(gf.get_default_graph()) > before
     finally:
         OPS.pop("without_gradient")

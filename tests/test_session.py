@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import collections
 import threading
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -12,7 +11,10 @@ import pytest
 import graphflow as gf
 from graphflow.errors import ArgumentError, DTypeError, FeedError, FetchError, MemoryLimitError, SessionError
 
-Pair = collections.namedtuple("Pair", ["first", "second"])
+
+class Pair(NamedTuple):
+    first: Any
+    second: Any
 
 
 @pytest.fixture
@@ -87,7 +89,9 @@ def test_fetching_twice_and_what_is_fed(xy: Any) -> None:
 
 
 def test_a_missing_feed_names_the_placeholder_and_its_line(xy: Any) -> None:
-    with pytest.raises(FetchError, match=r"placeholder 'x' .* was not fed.*\n.*made at test_session\.py:\d+") as caught:
+    with pytest.raises(
+        FetchError, match=r"placeholder 'x' .* was not fed.*\n.*made at test_session\.py:\d+"
+    ) as caught:
         gf.Session().run(xy[1])
     assert isinstance(caught.value, FeedError)
 
@@ -106,7 +110,18 @@ def test_a_missing_feed_names_the_placeholder_and_its_line(xy: Any) -> None:
         np.frombuffer(b"\0" + DATA.tobytes(), np.uint8)[1:].view(np.float32).reshape(2, 3),
         DATA > 2,
     ],
-    ids=["same", "wider", "int", "list", "fortran", "reversed", "zero strides", "byte order", "unaligned", "bool"],
+    ids=[
+        "same",
+        "wider",
+        "int",
+        "list",
+        "fortran",
+        "reversed",
+        "zero strides",
+        "byte order",
+        "unaligned",
+        "bool",
+    ],
 )
 def test_good_feeds(xy: Any, value: Any) -> None:
     x, y = xy
@@ -173,7 +188,7 @@ def test_unknown_feeds(xy: Any, key: Any) -> None:
 
 
 def test_any_tensor_may_be_fed(xy: Any) -> None:
-    x, y = xy
+    _, y = xy
     c = gf.constant(3.0)
     v = gf.Variable(10.0)
     z = y + c + v
@@ -282,7 +297,8 @@ def test_a_limit_is_checked_before_the_run() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"optimize": "turbo"}, {"optimize": 3}, {"threads": 0}, {"threads": 1.5}, {"graph": 5}, {"device": 7}]
+    "options",
+    [{"optimize": "turbo"}, {"optimize": 3}, {"threads": 0}, {"threads": 1.5}, {"graph": 5}, {"device": 7}],
 )
 def test_bad_session_options(options: Any) -> None:
     with pytest.raises(ArgumentError):

@@ -129,7 +129,20 @@ def test_broadcasting_symbols() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [(-1,), (2, -3), (2**40, 2**40), (3.0,), ("3",), (True,), (None,), "ab", (float("nan"),), (1,) * 65, object()]
+    "bad",
+    [
+        (-1,),
+        (2, -3),
+        (2**40, 2**40),
+        (3.0,),
+        ("3",),
+        (True,),
+        (None,),
+        "ab",
+        (float("nan"),),
+        (1,) * 65,
+        object(),
+    ],
 )
 def test_not_a_shape(bad: Any) -> None:
     with pytest.raises(ShapeError):

@@ -145,7 +145,9 @@ class CupyBackend(Backend):
 
         What only reference cycles hold (programs with loops, tracebacks of errors) is collected first.
         """
-        gc.collect()
         with self._device():
-            self._cupy.get_default_memory_pool().free_all_blocks()
+            pool = self._cupy.get_default_memory_pool()
+            if pool.used_bytes():
+                gc.collect()
+            pool.free_all_blocks()
             self._cupy.get_default_pinned_memory_pool().free_all_blocks()

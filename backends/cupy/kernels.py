@@ -12,14 +12,6 @@ from typing import Any
 __all__ = ["KERNELS", "namespace"]
 
 
-def _astype(x: Any, dtype: Any, *, copy: bool = True) -> Any:
-    return x.astype(dtype, copy=copy)
-
-
-def _matrix_transpose(x: Any) -> Any:
-    return x.swapaxes(-1, -2)
-
-
 _OLD_NAMES = {
     "acos": "arccos",
     "acosh": "arccosh",
@@ -38,17 +30,26 @@ _OLD_NAMES = {
 }
 """CuPy 14 has the Array API's names; 13 has these."""
 
-_WRITTEN_HERE: dict[str, Callable[..., Any]] = {"astype": _astype, "matrix_transpose": _matrix_transpose}
 
 
 def namespace(cupy: Any) -> Any:
-    """The array module for kernels: `cupy` itself, or a copy of it with the names that this version lacks."""
-    added = {new: getattr(cupy, old) for new, old in _OLD_NAMES.items() if not hasattr(cupy, new)}
-    added |= {name: function for name, function in _WRITTEN_HERE.items() if not hasattr(cupy, name)}
-    if not added:
+    """The array module for kernels: `cupy` itself, or a copy of it with what this version lacks of the Array API."""
+    if hasattr(cupy, "astype"):
         return cupy
+
+    def asarray(x: Any, dtype: Any = None, *, copy: bool | None = None) -> Any:
+        return cupy.array(x, dtype=dtype, copy=True) if copy else cupy.asarray(x, dtype=dtype)
+
+    def astype(x: Any, dtype: Any, *, copy: bool = True) -> Any:
+        return x.astype(dtype, copy=copy)
+
+    def matrix_transpose(x: Any) -> Any:
+        return x.swapaxes(-1, -2)
+
     module = types.ModuleType(cupy.__name__, cupy.__doc__)
-    module.__dict__.update({**vars(cupy), **added})
+    added = {new: getattr(cupy, old) for new, old in _OLD_NAMES.items()}
+    written = {"asarray": asarray, "astype": astype, "matrix_transpose": matrix_transpose}
+    module.__dict__.update({**vars(cupy), **added, **written})
     return module
 
 

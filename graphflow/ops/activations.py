@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 from graphflow.errors import ArgumentError
-from graphflow.graph import Tensor, name_scope
+from graphflow.graph import Tensor, composition
 from graphflow.op import F, public
 from graphflow.ops.ufunc import node1, reals, room, unary
 
@@ -75,7 +75,7 @@ def relu(x: Any, name: str | None = None) -> Tensor:
 @public
 def relu6(x: Any, name: str | None = None) -> Tensor:
     """`minimum(relu(x), 6)`. A composition; at 6 half of the gradient passes."""
-    with name_scope(name or "Relu6") as scope:
+    with composition(name or "Relu6") as scope:
         return F.minimum(relu(reals("relu6", x, floating=False)), 6, name=scope)  # type: ignore[no-any-return]
 
 
@@ -83,7 +83,7 @@ def relu6(x: Any, name: str | None = None) -> Tensor:
 def leaky_relu(x: Any, alpha: Any = 0.2, name: str | None = None) -> Tensor:
     """`x` where positive, else `alpha * x`. A composition; the gradient at 0 is alpha."""
     t = reals("leaky_relu", x)
-    with name_scope(name or "LeakyRelu") as scope:
+    with composition(name or "LeakyRelu") as scope:
         return F.where(F.greater(t, 0), t, t * alpha, name=scope)  # type: ignore[no-any-return]
 
 
@@ -94,7 +94,7 @@ def elu(x: Any, alpha: Any = 1.0, name: str | None = None) -> Tensor:
     Source: Clevert, Unterthiner and Hochreiter 2015.
     """
     t = reals("elu", x)
-    with name_scope(name or "Elu") as scope:
+    with composition(name or "Elu") as scope:
         return _elu(t, alpha, 1.0, scope)
 
 
@@ -105,7 +105,7 @@ def selu(x: Any, name: str | None = None) -> Tensor:
     Source: Klambauer et al. 2017, with their two constants.
     """
     t = reals("selu", x)
-    with name_scope(name or "Selu") as scope:
+    with composition(name or "Selu") as scope:
         return _elu(t, 1.6732632423543772, 1.0507009873554805, scope)
 
 
@@ -130,7 +130,7 @@ def sigmoid(x: Any, name: str | None = None) -> Tensor:
 def log_sigmoid(x: Any, name: str | None = None) -> Tensor:
     """`log(sigmoid(x))` without overflow: `-softplus(-x)`. A composition."""
     t = reals("log_sigmoid", x)
-    with name_scope(name or "LogSigmoid") as scope:
+    with composition(name or "LogSigmoid") as scope:
         return F.negative(softplus(-t), name=scope)  # type: ignore[no-any-return]
 
 
@@ -144,7 +144,7 @@ def softplus(x: Any, name: str | None = None) -> Tensor:
 def softsign(x: Any, name: str | None = None) -> Tensor:
     """`x / (1 + |x|)`. A composition."""
     t = reals("softsign", x)
-    with name_scope(name or "Softsign") as scope:
+    with composition(name or "Softsign") as scope:
         return F.divide(t, F.abs(t) + 1, name=scope)  # type: ignore[no-any-return]
 
 
@@ -152,7 +152,7 @@ def softsign(x: Any, name: str | None = None) -> Tensor:
 def silu(x: Any, name: str | None = None) -> Tensor:
     """`x * sigmoid(x)`, also called swish. A composition."""
     t = reals("silu", x)
-    with name_scope(name or "Silu") as scope:
+    with composition(name or "Silu") as scope:
         return F.multiply(t, sigmoid(t), name=scope)  # type: ignore[no-any-return]
 
 
@@ -171,7 +171,7 @@ def gelu(x: Any, approximate: bool = False, name: str | None = None) -> Tensor:
     Source: Hendrycks and Gimpel 2016.
     """
     t = reals("gelu", x)
-    with name_scope(name or "Gelu") as scope:
+    with composition(name or "Gelu") as scope:
         if not approximate:
             return F.multiply(t * 0.5, F.erfc(t * -math.sqrt(0.5)), name=scope)  # type: ignore[no-any-return]
         inner = (t + t * F.square(t) * 0.044715) * math.sqrt(2 / math.pi)
@@ -204,7 +204,7 @@ def softmax(x: Any, axis: Any = None, name: str | None = None, dim: Any = None) 
     """
     axis = axis_of("softmax", axis, dim)
     t = reals("softmax", x)
-    with name_scope(name or "Softmax") as scope:
+    with composition(name or "Softmax") as scope:
         e = F.exp(below_maximum(t, axis))
         return F.divide(e, F.sum(e, axis=axis, keepdims=True), name=scope)  # type: ignore[no-any-return]
 
@@ -214,7 +214,7 @@ def log_softmax(x: Any, axis: Any = None, name: str | None = None, dim: Any = No
     """`log(softmax(x))` along `axis`, the last one by default, without overflow or cancellation. A composition."""
     axis = axis_of("log_softmax", axis, dim)
     t = reals("log_softmax", x)
-    with name_scope(name or "LogSoftmax") as scope:
+    with composition(name or "LogSoftmax") as scope:
         z = below_maximum(t, axis)
         total = F.log(F.sum(F.exp(z), axis=axis, keepdims=True))
         return F.subtract(z, total, name=scope)  # type: ignore[no-any-return]

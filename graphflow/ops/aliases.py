@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from graphflow.errors import ArgumentError
-from graphflow.graph import Tensor, name_scope
+from graphflow.graph import Tensor, composition
 from graphflow.op import F, public
 from graphflow.ops.ufunc import floats2, operands2
 from graphflow.types import is_integer
@@ -153,7 +153,7 @@ def div(x: Any, y: Any, name: str | None = None) -> Tensor:
 def div_no_nan(x: Any, y: Any, name: str | None = None) -> Tensor:
     """`x / y`, and 0 where y is 0, with gradient 0 there."""
     a, b = floats2("div_no_nan", x, y)
-    with name_scope(name or "div_no_nan") as scope:
+    with composition(name or "div_no_nan") as scope:
         none = F.equal(b, 0)
         return F.where(none, 0, a / F.where(none, 1, b), name=scope)  # type: ignore[no-any-return]
 
@@ -161,7 +161,7 @@ def div_no_nan(x: Any, y: Any, name: str | None = None) -> Tensor:
 @public
 def squared_difference(x: Any, y: Any, name: str | None = None) -> Tensor:
     """`(x - y)²`."""
-    with name_scope(name or "SquaredDifference") as scope:
+    with composition(name or "SquaredDifference") as scope:
         return F.square(F.subtract(x, y), name=scope)  # type: ignore[no-any-return]
 
 

@@ -8,9 +8,9 @@ from typing import Any
 from graphflow.errors import ArgumentError, ShapeError
 from graphflow.graph import Tensor, make_node
 from graphflow.op import Op, Trait, declare, public
-from graphflow.ops.constant import as_tensor
 from graphflow.ops.arguments import axis_attr
-from graphflow.ops.views import is_row_major, put, row_major
+from graphflow.ops.constant import as_tensor
+from graphflow.ops.views import is_row_major, permuted, put, row_major
 from graphflow.types import (
     DimLike,
     TensorType,
@@ -44,7 +44,7 @@ def _permute_unranked(x: TensorType, *, axes: tuple[int, ...] | None) -> TensorT
 
 
 def _permute_kernel(xp: Any, x: Any, *, axes: tuple[int, ...] | None, out: Any = None) -> Any:
-    y = xp.permute_dims(x, tuple(reversed(range(x.ndim))) if axes is None else axes)
+    y = permuted(xp, x, tuple(reversed(range(x.ndim))) if axes is None else axes)
     return y if out is None else put(xp, y, out)
 
 
@@ -112,7 +112,7 @@ def _infer_swap(x: TensorType, *, axis1: int, axis2: int) -> TensorType:
 def _swap_kernel(xp: Any, x: Any, *, axis1: int, axis2: int, out: Any = None) -> Any:
     order = list(range(x.ndim))
     order[axis1], order[axis2] = order[axis2], order[axis1]
-    y = xp.permute_dims(x, tuple(order))
+    y = permuted(xp, x, order)
     return y if out is None else put(xp, y, out)
 
 

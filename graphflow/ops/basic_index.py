@@ -13,7 +13,7 @@ from graphflow.errors import ArgumentError, IndexRangeError
 from graphflow.graph import Tensor, apply
 from graphflow.op import OPS, F, Op, Trait, declare
 from graphflow.ops.arguments import known_shape, typed
-from graphflow.ops.flat_index import must_broadcast, must_equal
+from graphflow.ops.flat_index import aliased_workspace, copied_into, must_broadcast, must_equal
 from graphflow.ops.slicing import FULL, Triple
 from graphflow.ops.ufunc import unbroadcast
 from graphflow.ops.views import is_row_major, put, row_major
@@ -27,21 +27,21 @@ Picks: TypeAlias = tuple[tuple[int, int], ...]
 # --- one index on each of some axes ---------------------------------------------------------------
 
 
-def _placed(shape: Sequence[Any], picks: Picks) -> dict[int, int]:
+def _placed(shape: Sequence[Any], picks: Picks, op: str = "getitem") -> dict[int, int]:
     """Index by axis from the front. Raises IndexRangeError for one that is certainly out of range."""
     ndim = len(shape)
     placed: dict[int, int] = {}
     for axis, index in picks:
         if not -ndim <= axis < ndim:
-            raise IndexRangeError(f"too many indices for {ndim} axes")
+            raise IndexRangeError(f"{op}: too many indices for {ndim} axes")
         size = shape[axis]
         if isinstance(size, int) and not -size <= index < size:
             valid = f"valid: {-size} to {size - 1}" if size else "the axis is empty"
             raise IndexRangeError(
-                f"index {index} is out of range for axis {axis % ndim} of size {size} ({valid})"
+                f"{op}: index {index} is out of range for axis {axis % ndim} of size {size} ({valid})"
             )
         if axis % ndim in placed:
-            raise ArgumentError(f"axis {axis % ndim} is indexed twice")
+            raise ArgumentError(f"{op}: axis {axis % ndim} is indexed twice")
         placed[axis % ndim] = index
     return placed
 
@@ -130,7 +130,7 @@ def _part_shape(x: TensorType, slices: Sequence[Triple], trailing: Sequence[Trip
     for triples, at_end in ((slices, False), (trailing, True)):
         if triples:
             dims = OPS["strided_slice"].infer(dims, slices=tuple(triples), trailing=at_end)
-    _placed(x.dims, picks)
+    _placed(x.dims, picks, "set_part")
     return _rest(dims.dims, picks)
 
 
@@ -177,7 +177,7 @@ def _set_kernel(
     picks: Picks,
     out: Any = None,
 ) -> Any:
-    out = put(xp, x, out)
+    out, value = copied_into(xp, x, out, value)
     free = out.ndim - len(slices) - len(trailing)
     triples = (*slices, *[FULL] * free, *trailing)
     key: list[Any] = [_bounded(t, d) for t, d in zip(triples, out.shape, strict=True)]
@@ -196,8 +196,9 @@ SET_PART = declare(
             set_part(g, F.constant(0, dtype=g.dtype), **node.attrs),
             unbroadcast(get_part(g, **node.attrs), node.inputs[1]),
         ),
-        Trait.OUT,
+        Trait.OUT | Trait.INPLACE,
         flops=lambda inputs, outputs, **attrs: 0,
+        workspace=lambda inputs, outputs, **attrs: aliased_workspace(*inputs),
         doc="A copy with a regular part replaced.",
     )
 )

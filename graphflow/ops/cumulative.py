@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphflow.errors import DTypeError, ShapeError
-from graphflow.graph import Tensor, make_node, name_scope
+from graphflow.graph import Tensor, composition, make_node
 from graphflow.op import F, Op, Trait, declare, public
 from graphflow.ops.arguments import axis_attr, typed
 from graphflow.ops.cast import dtype_of
@@ -217,7 +217,7 @@ def cumprod(
 def _tensorflow(op: Op, x: Any, axis: int, exclusive: bool, reverse: bool, name: str | None) -> Tensor:
     if not exclusive:
         return _running(op, x, axis, None, False, reverse, name)
-    with name_scope(name or op.default_name):
+    with composition(name or op.default_name):
         longer = _running(op, x, axis, None, True, reverse, None)
         bounds = (1, None) if reverse else (None, -1)
         result: Tensor = F.strided_slice(longer, **axis_slice(longer.op.attrs["axis"], *bounds))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from graphflow.errors import ArgumentError, ShapeError, shorten
-from graphflow.graph import Tensor, make_node, name_scope
+from graphflow.graph import Tensor, composition, make_node
 from graphflow.op import F, Op, Trait, declare, public
 from graphflow.ops.arguments import dims_argument, known_shape, typed
 from graphflow.ops.axes import moveaxis
@@ -95,7 +95,7 @@ def trace(x: Any, offset: int = 0, name: str | None = None, *, dtype: Any = None
 
     Raises ShapeError for fewer than two axes.
     """
-    with name_scope(name or "Trace"):
+    with composition(name or "Trace"):
         result: Tensor = F.sum(diagonal(x, offset), -1, dtype=dtype)
     return result
 
@@ -259,7 +259,7 @@ def meshgrid(*arrays: Any, indexing: str = "xy", name: str | None = None) -> lis
     order = list(range(len(vectors)))
     if indexing == "xy" and len(vectors) > 1:
         order[:2] = [1, 0]
-    with name_scope(name or "meshgrid"):
+    with composition(name or "meshgrid"):
         placed = []
         for place, x in zip(order, vectors, strict=True):
             if x.type.shape == ():

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from graphflow.errors import ArgumentError, DTypeError, ShapeError, shorten
-from graphflow.graph import Tensor, name_scope
+from graphflow.graph import Tensor, composition
 from graphflow.op import public
 from graphflow.ops.axes import permute_dims
 from graphflow.ops.constant import operands
@@ -60,7 +60,7 @@ def einsum(equation: str, *values: Any, name: str | None = None) -> Tensor:
     tensors = operands(*values)
     if tensors[0].type.dtype.kind == "b":
         raise DTypeError(f"einsum: {tensors[0]!r} is bool; cast it to a number first")
-    with name_scope(name or "einsum"):
+    with composition(name or "einsum"):
         terms, ellipsis = _labelled(tensors, inputs, equation)
         result = tuple(label for part in output for label in (ellipsis if part == "..." else (part,)))
         sizes = _sizes(terms, equation)

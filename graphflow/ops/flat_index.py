@@ -14,6 +14,7 @@ from graphflow.op import F
 from graphflow.ops.arguments import typed
 from graphflow.ops.constant import CONSTANT, as_tensor, constant
 from graphflow.ops.philox import converted
+from graphflow.ops.views import put
 from graphflow.types import Shape, TensorType, broadcast_shapes, dims_equal, is_integer, normalize_axis
 
 __all__ = [
@@ -172,7 +173,7 @@ def flat_pieces(
     negative = [
         check_range(op, i, size, axis + k) for k, (i, size) in enumerate(zip(indices, sizes, strict=True))
     ]
-    shape = indices[0].shape if len(indices) == 1 else np.broadcast_shapes(*[i.shape for i in indices])
+    shape = picked_shape(indices)
     flats = []
     for index in indices:
         same = index.shape == shape and index.flags.c_contiguous
@@ -187,6 +188,13 @@ def flat_pieces(
         yield start, total
 
 
+def picked_shape(indices: Sequence[Any]) -> tuple[int, ...]:
+    """The shape to which index arrays broadcast. Raises ShapeError if they do not."""
+    if len(indices) == 1:
+        return tuple(indices[0].shape)
+    return broadcast_shapes(*[i.shape for i in indices])  # type: ignore[return-value]  # arrays have ints
+
+
 def check_range(op: str, index: Any, size: int, axis: int) -> bool:
     """Raise IndexRangeError for an index outside [-size, size). True if some are negative."""
     if not index.size:
@@ -196,6 +204,25 @@ def check_range(op: str, index: Any, size: int, axis: int) -> bool:
     low, high = int(np.minimum.reduce(index, axis=None)), int(np.maximum.reduce(index, axis=None))
     check_bounds(op, low, high, size, axis)
     return low < 0
+
+
+def copied_into(xp: Any, x: Any, out: Any, *others: Any) -> tuple[Any, ...]:
+    """`x` in `out`, or in a new array, about to be written; and `others`, safe from that.
+
+    For kernels with Trait.INPLACE: `out` may be the array of `x`, which then costs nothing, or that of another
+    input, which is then copied first.
+    """
+    if out is None or xp is not np:
+        return put(xp, x, out), *others
+    safe = [a.copy() if np.may_share_memory(out, a) else a for a in others]
+    if not (x.flags.c_contiguous and np.may_share_memory(out, x)):
+        np.copyto(out, x)
+    return out, *safe
+
+
+def aliased_workspace(x: TensorType, *others: TensorType) -> int:
+    """Bytes that `copied_into` may copy: of inputs in whose array the result could be put."""
+    return max([t.nbytes or 0 for t in others if t == x], default=0)
 
 
 def pieces_workspace(count: int) -> int:

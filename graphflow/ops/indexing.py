@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from graphflow.errors import DTypeError, ShapeError
-from graphflow.graph import Tensor, name_scope
+from graphflow.graph import Tensor, composition
 from graphflow.op import F, public
 from graphflow.ops.basic_index import get_part, set_part
 from graphflow.ops.constant import as_tensor
@@ -62,7 +62,7 @@ def getitem(x: Any, key: Any, name: str | None = None) -> Tensor:
         return F.expand_dims(x, request.new, name=name)  # type: ignore[no-any-return]
     if request.is_whole and not request.new and not request.to_front:
         return _pick(x, advanced, name)
-    with name_scope(name or "getitem"):
+    with composition(name or "getitem"):
         y = get_part(x, **request.part)
         if request.new:
             y = F.expand_dims(y, request.new)
@@ -111,7 +111,7 @@ def setitem(x: Any, key: Any, value: Any, name: str | None = None) -> Tensor:
         return set_part(x, _trimmed(value, x, request), **request.part, name=name)
     if request.is_whole and not request.new and not request.to_front:
         return _put(x, advanced, value, name)
-    with name_scope(name or "setitem"):
+    with composition(name or "setitem"):
         y = get_part(x, **request.part)
         if request.new:
             y = F.expand_dims(y, request.new)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphflow.errors import ArgumentError, DTypeError, ShapeError, shorten
-from graphflow.graph import Tensor, make_node, name_scope
+from graphflow.graph import Tensor, composition, make_node
 from graphflow.op import F, Op, Trait, declare, public
 from graphflow.ops.arguments import known_shape, typed
 from graphflow.ops.axes import matrix_transpose, permute_dims
@@ -176,7 +176,7 @@ def outer(x: Any, y: Any, name: str | None = None) -> Tensor:
     for t in (a, b):
         if t.type.shape is not None and len(t.type.shape) != 1:
             raise ShapeError(f"outer: x and y must be vectors, got {t!r}")
-    with name_scope(name or "outer"):
+    with composition(name or "outer"):
         product: Tensor = expand_dims(a, 1) * expand_dims(b, 0)
     return product
 
@@ -200,7 +200,7 @@ def vecdot(x: Any, y: Any, axis: int = -1, name: str | None = None) -> Tensor:
     if a.type.shape is not None and b.type.shape is not None:
         if dims_equal(a.type.shape[place], b.type.shape[place]) is False:
             raise ShapeError(f"vecdot: vectors differ in length along axis {place}: {a!r} and {b!r}")
-    with name_scope(name or "vecdot"):
+    with composition(name or "vecdot"):
         if a.type.shape is None or b.type.shape is None:
             products: Tensor = F.sum(F.conj(a) * b, place, dtype=a.dtype)
             return products
@@ -254,7 +254,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2, name: str | None = None) -> Tensor:
             raise ShapeError(f"tensordot: axis {i} of {x!r} and axis {j} of {y!r} differ in size")
     free_x = [k for k in range(rank_x) if k not in paired_x]
     free_y = [k for k in range(rank_y) if k not in paired_y]
-    with name_scope(name or "Tensordot"):
+    with composition(name or "Tensordot"):
         left = _merged(permute_dims(x, (*free_x, *paired_x)), len(free_x))
         right = _merged(permute_dims(y, (*paired_y, *free_y)), len(paired_y))
         product = matmul(left, right)

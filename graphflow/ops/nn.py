@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from graphflow.errors import ArgumentError, DTypeError, ShapeError, shorten
-from graphflow.graph import Tensor, name_scope
+from graphflow.graph import Tensor, composition, name_scope
 from graphflow.op import F, public
 from graphflow.ops.activations import (
     elu,
@@ -120,7 +120,7 @@ def layer_norm(
     """
     t = reals("layer_norm", x)
     small = _epsilon("layer_norm", epsilon)
-    with name_scope(name or "layer_norm"):
+    with composition(name or "layer_norm"):
         wide = _wide(t)
         centred = wide - F.mean(wide, axis=axis, keepdims=True)
         variance = F.mean(F.square(centred), axis=axis, keepdims=True)
@@ -148,7 +148,7 @@ def batch_norm(
     """
     t = reals("batch_norm", x)
     small = _epsilon("batch_norm", epsilon)
-    with name_scope(name or "batchnorm"):
+    with composition(name or "batchnorm"):
         factor = F.rsqrt(operand("batch_norm", variance) + small)
         if scale is not None:
             factor = factor * scale
@@ -177,7 +177,7 @@ def l2_normalize(
     """`x / sqrt(max(sum(x²), epsilon))`, the sum over `axis`, all axes by default. `dim`: old name of `axis`."""
     t = reals("l2_normalize", x)
     small = _epsilon("l2_normalize", epsilon)
-    with name_scope(name or "l2_normalize") as scope:
+    with composition(name or "l2_normalize") as scope:
         total = F.sum(F.square(t), axis=axis if dim is None else dim, keepdims=True)
         return F.multiply(t, F.rsqrt(F.maximum(total, small)), name=scope)  # type: ignore[no-any-return]
 
@@ -222,7 +222,7 @@ def dropout(
         if not training or (type(dropped) is float and dropped == 0.0):
             return t
         training = None
-    with name_scope(name or "dropout") as scope:
+    with composition(name or "dropout") as scope:
         noise = _noise(t, noise_shape, seed)
         result: Tensor = F.where(F.greater_equal(noise, dropped), t / kept, 0, name=scope)
         return result if training is None else F.where(_scalar("training", training, "bool"), result, t)
@@ -305,7 +305,7 @@ def bias_add(value: Any, bias: Any, data_format: str | None = None, name: str | 
 @public
 def xw_plus_b(x: Any, weights: Any, biases: Any, name: str | None = None) -> Tensor:
     """`matmul(x, weights) + biases`."""
-    with name_scope(name or "xw_plus_b") as scope:
+    with composition(name or "xw_plus_b") as scope:
         return F.add(F.matmul(x, weights), biases, name=scope)  # type: ignore[no-any-return]
 
 
@@ -313,5 +313,5 @@ def xw_plus_b(x: Any, weights: Any, biases: Any, name: str | None = None) -> Ten
 def l2_loss(t: Any, name: str | None = None) -> Tensor:
     """`sum(t²) / 2`: a scalar."""
     x = reals("l2_loss", t)
-    with name_scope(name or "L2Loss") as scope:
+    with composition(name or "L2Loss") as scope:
         return F.multiply(F.sum(F.square(x)), 0.5, name=scope)  # type: ignore[no-any-return]

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from graphflow.errors import ArgumentError, ShapeError, shorten
-from graphflow.graph import Tensor, name_scope
+from graphflow.graph import Tensor, composition
 from graphflow.op import F, public
 from graphflow.ops.arguments import axis_attr
 from graphflow.ops.reduction import Axis, sum
@@ -30,7 +30,7 @@ def vector_norm(
     x = floating(x)
     axes = axis_attr("vector_norm", axis, x)
     p = _order("vector_norm", ord)
-    with name_scope(name or "norm"):
+    with composition(name or "norm"):
         return _vector_norm(x, axes, bool(keepdims), p)
 
 
@@ -71,7 +71,7 @@ def matrix_norm(x: Any, keepdims: bool = False, ord: Any = "fro", name: str | No
     x = floating(x)
     if x.type.shape is not None and len(x.type.shape) < 2:
         raise ShapeError(f"matrix_norm: x must have at least two axes, got {x!r}")
-    with name_scope(name or "norm"):
+    with composition(name or "norm"):
         return _matrix_norm("matrix_norm", x, (-2, -1), bool(keepdims), ord)
 
 
@@ -101,7 +101,7 @@ def norm(
     """
     x = floating(x)
     axes = axis_attr("norm", axis, x)
-    with name_scope(name or "norm"):
+    with composition(name or "norm"):
         if ord is None or (isinstance(ord, str) and ord == "euclidean"):
             return _vector_norm(x, axes, bool(keepdims), 2)
         if axes is None:

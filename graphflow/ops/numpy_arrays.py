@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graphflow.errors import ArgumentError, shorten
+from graphflow.errors import ArgumentError, DTypeError, shorten
 from graphflow.op import F
 from graphflow.ops.constant import as_tensor
 from graphflow.ops.numpy_functions import refuse, stands_for
@@ -159,17 +159,9 @@ def _split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
 
 @stands_for(np.where)
 def _where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
-    return F.nonzero(condition) if x is None and y is None else F.where(condition, x, y)
-
-
-@stands_for(np.nonzero)
-def _nonzero(a: Any) -> Any:
-    return F.nonzero(a)
-
-
-@stands_for(np.argwhere)
-def _argwhere(a: Any) -> Any:
-    return F.argwhere(a)
+    if x is None or y is None:
+        raise DTypeError("np.where of a tensor needs x and y")
+    return F.where(condition, x, y)
 
 
 @stands_for(np.clip)
@@ -192,18 +184,6 @@ def _take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
     )
 
 
-@stands_for(np.sort)
-def _sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
-    refuse("sort", order=order)
-    return F.sort(F.reshape(a, (-1,)) if axis is None else a, axis=0 if axis is None else axis)
-
-
-@stands_for(np.argsort)
-def _argsort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
-    refuse("argsort", order=order)
-    return F.argsort(F.reshape(a, (-1,)) if axis is None else a, axis=0 if axis is None else axis)
-
-
 @stands_for(np.tril)
 def _tril(m: Any, k: int = 0) -> Any:
     return F.tril(m, k=k)
@@ -212,16 +192,6 @@ def _tril(m: Any, k: int = 0) -> Any:
 @stands_for(np.triu)
 def _triu(m: Any, k: int = 0) -> Any:
     return F.triu(m, k=k)
-
-
-@stands_for(np.diff)
-def _diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
-    refuse(
-        "diff",
-        prepend=None if prepend is np._NoValue else prepend,
-        append=None if append is np._NoValue else append,
-    )
-    return F.diff(a, n=n, axis=axis)
 
 
 # --- products -------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from graphflow.errors import ArgumentError, DTypeError, shorten
-from graphflow.graph import Tensor, name_scope
+from graphflow.graph import Tensor, composition
 from graphflow.op import Op, Trait, declare, public
 from graphflow.ops.cast import dtype_of
 from graphflow.ops.constant import as_tensor
@@ -131,7 +131,7 @@ def _uniform_between(
         _check_interval(label, minval, high, dtype)
         if minval == 0 and high == 1:
             return new_draw(RANDOM_UNIFORM, where, dtype, seed, name)
-    with name_scope(name or label):
+    with composition(name or label):
         u = new_draw(RANDOM_UNIFORM, where, dtype, seed, None)
         low = parameter(label, "minval", minval, u.type, finite, "finite")
         high = parameter(label, "maxval", high, u.type, finite, "finite")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphflow.errors import ArgumentError, DTypeError, RunError, ShapeError, shorten
-from graphflow.graph import Tensor, apply, name_scope
+from graphflow.graph import Tensor, apply, composition
 from graphflow.op import F, Op, Trait, declare, public
 from graphflow.ops.arguments import dims_argument, typed
 from graphflow.ops.cast import dtype_of
@@ -56,7 +56,7 @@ def bernoulli(
     wanted = as_dtype(dtype)
     known = as_tensor(p) if hasattr(p, "__graphflow_tensor__") else np.asarray(p)
     float_type = "float64" if known.dtype == np.float64 and not isinstance(p, (int, float)) else "float32"
-    with name_scope(name or "bernoulli"):
+    with composition(name or "bernoulli"):
         if shape is None and isinstance(known, Tensor):
             u = F.random_uniform_like(known, dtype=float_type, seed=seed)
         else:
@@ -76,7 +76,7 @@ def random_exponential(
     Raises ArgumentError for a scale that is negative or not finite.
     """
     label = "random_exponential"
-    with name_scope(name or label):
+    with composition(name or label):
         u = F.random_uniform(shape, dtype=float_dtype(label, dtype), seed=seed)
         bound = parameter(
             label, "scale", scale, u.type, lambda v: finite(v) and bool(np.all(v >= 0)), "at least 0"
@@ -186,7 +186,7 @@ def categorical(
     key, draw = draw_index("categorical", seed, x)
     if num_samples is not None:
         return apply(CATEGORICAL, draw, x, name=name, key=key, num_samples=count, dtype=wanted)  # type: ignore[no-any-return]
-    with name_scope(name or "categorical"):
+    with composition(name or "categorical"):
         drawn = apply(CATEGORICAL, draw, x, key=key, num_samples=1, dtype=wanted)
         return F.squeeze(drawn, axis=-1)  # type: ignore[no-any-return]
 
@@ -275,5 +275,5 @@ def permutation(x: Any, seed: int | None = None, name: str | None = None) -> Ten
 def shuffle(x: Any, axis: int = 0, seed: int | None = None, name: str | None = None) -> Tensor:
     """`x` with its slices along `axis` in random order: a `take` by a permutation. A composition."""
     x, along = as_tensor(x), as_index(axis, "shuffle: axis")
-    with name_scope(name or "shuffle"):
+    with composition(name or "shuffle"):
         return F.take(x, _permuted(x, None, along, seed, None, "shuffle"), axis=along)  # type: ignore[no-any-return]

@@ -15,6 +15,7 @@ from graphflow.ops.arguments import dims_argument, known_shape, typed
 from graphflow.ops.cast import dtype_of
 from graphflow.ops.constant import as_array, as_tensor
 from graphflow.ops.random_seed import draw_index
+from graphflow.ops.sizes import SHAPE
 from graphflow.types import Shape, TensorType, as_dtype, default_float, dims_equal, promote
 
 __all__ = [
@@ -75,12 +76,21 @@ class Like:
 
 
 def new_draw(op: Op, where: Any, dtype: np.dtype[Any], seed: Any, name: str | None, **attrs: Any) -> Tensor:
-    """A random node. `where` is a shape argument, or a `Like`."""
-    like = where.tensor if isinstance(where, Like) else None
+    """A random node. `where` is a shape argument, or a `Like`, as which `shape(x)` counts too."""
+    like = _lender(where)
     shape = dims_argument(where, f"{op.name}: shape") if like is None else known_shape(like)
     key, draw = draw_index(op.name, seed, like)
     inputs = (draw,) if like is None or shape is not None else (draw, like)
     return apply(op, *inputs, name=name, key=key, shape=shape, dtype=dtype, **attrs)  # type: ignore[no-any-return]
+
+
+def _lender(where: Any) -> Tensor | None:
+    """The tensor whose shape is meant, if `where` is one's shape: it then needs no known size, not even a rank."""
+    if isinstance(where, Like):
+        return where.tensor
+    if isinstance(where, Tensor) and where.op.op is SHAPE:
+        return where.op.inputs[0]
+    return None
 
 
 def float_dtype(label: str, dtype: Any) -> np.dtype[Any]:

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from graphflow.graph import Tensor, name_scope
+from graphflow.graph import Tensor, composition
 from graphflow.op import Op, Trait, declare, public
 from graphflow.ops.cast import dtype_of
 from graphflow.ops.constant import as_tensor
@@ -197,7 +197,7 @@ def _scaled(
     label = op.name
     if _is(mean, 0) and _is(stddev, 1):
         return new_draw(op, where, dtype, seed, name)
-    with name_scope(name or label):
+    with composition(name or label):
         z = new_draw(op, where, dtype, seed, None)
         scale = parameter(
             label, "stddev", stddev, z.type, lambda v: finite(v) and bool(np.all(v >= 0)), "at least 0"

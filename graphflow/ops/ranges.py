@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphflow.errors import ArgumentError, DTypeError, ShapeError, shorten
-from graphflow.graph import Tensor, make_node, name_scope
+from graphflow.graph import Tensor, composition, make_node
 from graphflow.op import F, Op, Trait, declare, public
 from graphflow.ops.arguments import static_ints
 from graphflow.ops.cast import dtype_of
@@ -153,7 +153,7 @@ def _linspace_kernel(
         step = stop / gaps - start / gaps
     values = xp.arange(num, dtype=dtype_of(xp, FLOAT64))
     if isinstance(step, complex) or isinstance(start, complex):
-        values = xp.astype(values, dtype_of(xp, COMPLEX128))
+        values = _cast(xp, values, COMPLEX128)
     values *= step
     values += start
     if endpoint and num > 1:
@@ -165,8 +165,11 @@ def _delivered(xp: Any, values: Any, dtype: np.dtype[Any], out: Any) -> Any:
     if out is not None:
         xp.copyto(out, values, casting="unsafe")
         return out
-    own = dtype_of(xp, dtype)
-    return values if values.dtype == own else xp.astype(values, own)
+    return values if values.dtype == dtype_of(xp, dtype) else _cast(xp, values, dtype)
+
+
+def _cast(xp: Any, values: Any, dtype: np.dtype[Any]) -> Any:
+    return values.astype(dtype) if hasattr(values, "astype") else xp.astype(values, dtype_of(xp, dtype))
 
 
 def _infer_linspace(*, start: Any, stop: Any, num: int, dtype: np.dtype[Any], endpoint: bool) -> TensorType:
@@ -232,7 +235,7 @@ def linspace(
 def _linspace_of_tensors(
     start: Any, stop: Any, count: int, dtype: Any, endpoint: bool, name: str | None
 ) -> Tensor:
-    with name_scope(name or "LinSpace"):
+    with composition(name or "LinSpace"):
         first, last = operands(start, stop)
         if dtype is not None:
             first, last = F.cast(first, dtype), F.cast(last, dtype)

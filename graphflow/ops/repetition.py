@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphflow.errors import ArgumentError, ShapeError, shorten
-from graphflow.graph import Tensor, make_node, name_scope
+from graphflow.graph import Tensor, composition, make_node
 from graphflow.op import F, Op, Trait, declare, public
 from graphflow.ops.arguments import axis_attr, listed, static_ints, typed
 from graphflow.ops.constant import as_tensor
@@ -163,7 +163,7 @@ def repeat(x: Any, repeats: Any, axis: int | None = None, name: str | None = Non
             f"{'an unknown size' if not isinstance(size, int) else f'size {size}'}"
         )
     typed(x.dtype, (sum(numbers),))
-    with name_scope(name or "repeat"):
+    with composition(name or "repeat"):
         result: Tensor = F.take(x, np.repeat(np.arange(len(numbers)), numbers), place)
     return result
 
@@ -220,7 +220,7 @@ def roll(
     if axis is None:
         if len(shifts) != 1:
             raise ArgumentError(f"roll: {len(shifts)} shifts {shorten(shift)} need the axes they are for")
-        with name_scope(name or "roll"):
+        with composition(name or "roll"):
             line = roll(flatten(x), shifts[0], 0)
             result: Tensor = F.reshape_like(line, x)
         return result

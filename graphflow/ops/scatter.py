@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphflow.errors import ArgumentError, DTypeError, shorten
-from graphflow.graph import Tensor, apply, name_scope
+from graphflow.graph import Tensor, apply, composition
 from graphflow.op import F, public
 from graphflow.ops.arguments import dims_argument
 from graphflow.ops.constant import as_tensor
@@ -41,7 +41,7 @@ def scatter_nd(indices: Any, updates: Any, shape: Any, name: str | None = None) 
     if not is_numeric(u.type.dtype):
         raise DTypeError(f"scatter_nd: updates must be numbers, got {u.type}")
     dims = dims_argument(shape, "scatter_nd: shape")
-    with name_scope(name or "scatter_nd"):
+    with composition(name or "scatter_nd"):
         columns = split_points("scatter_nd", index, len(dims))
         check_constants("scatter_nd", dims, columns, 0)
         return apply(SCATTER_ND, u, *columns, axis=0, shape=dims)  # type: ignore[no-any-return]
@@ -84,7 +84,7 @@ def index_scatter(
 def _nd(mode: str, x: Any, indices: Any, updates: Any, name: str | None) -> Tensor:
     label = f"tensor_scatter_nd_{mode}"
     x, index = as_tensor(x), as_indices(label, indices)
-    with name_scope(name or label):
+    with composition(name or label):
         columns = split_points(label, index, None if x.type.shape is None else len(x.type.shape))
         return scattered(label, x, columns, updates, 0, mode)
 

@@ -17,8 +17,10 @@ from graphflow.ops.cast import dtype_of
 from graphflow.ops.flat_index import (
     CHUNK,
     check_range,
+    copied_into,
     flat_index,
     flat_pieces,
+    picked_shape,
     pieces_workspace,
     stable_argsort,
 )
@@ -131,17 +133,16 @@ def scatter_any(
     """Scatter into a copy of `x`, or into zeros where `x` is a shape; in `out` if that is given."""
     shape = x if isinstance(x, tuple) else x.shape
     last = first + len(sizes)
-    picked = indices[0].shape if len(indices) == 1 else np.broadcast_shapes(*[i.shape for i in indices])
-    full = (*shape[:first], *picked, *shape[last:])
+    full = (*shape[:first], *picked_shape(indices), *shape[last:])
     if updates.shape != full:
         updates = xp.broadcast_to(updates, full)
     if xp is np:
-        if out is None:
-            out = np.empty(shape, updates.dtype)
         if isinstance(x, tuple):
+            if out is None:
+                out = np.empty(shape, updates.dtype)
             out[...] = 0
         else:
-            np.copyto(out, x)
+            out, updates, *indices = copied_into(xp, x, out, updates, *indices)
         scatter_into(op, out, updates, indices, sizes, first, mode)
         return out
     merged = (math.prod(shape[:first]), math.prod(sizes), math.prod(shape[last:]))

@@ -11,7 +11,7 @@ from typing import Any
 from graphflow.graph import Tensor, apply
 from graphflow.op import OPS, F, Op, Trait, declare
 from graphflow.ops.arguments import known_shape, typed
-from graphflow.ops.flat_index import must_broadcast, must_equal, picked_type
+from graphflow.ops.flat_index import aliased_workspace, must_broadcast, must_equal, picked_type
 from graphflow.ops.scatter_kernels import count_of, scatter_any, scatter_workspace, take_last
 from graphflow.ops.ufunc import unbroadcast
 from graphflow.types import Shape, TensorType, normalize_axis
@@ -141,9 +141,11 @@ TENSOR_SCATTER = declare(
         _infer_tensor_scatter,
         _tensor_scatter,
         _tensor_scatter_vjp,
-        Trait.OUT | Trait.FALLIBLE,
+        Trait.OUT | Trait.INPLACE | Trait.FALLIBLE,
         flops=lambda inputs, outputs, axis, mode: int(inputs[1].size),
-        workspace=lambda inputs, outputs, axis, mode: scatter_workspace(count_of(inputs[2:]), inputs[1]),
+        workspace=lambda inputs, outputs, axis, mode: (
+            scatter_workspace(count_of(inputs[2:]), inputs[1]) + aliased_workspace(*inputs)
+        ),
         doc="A copy with updates combined at their indices, in order.",
     )
 )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphflow.errors import ArgumentError, DTypeError, ShapeError, shorten
-from graphflow.graph import Tensor, apply, name_scope
+from graphflow.graph import Tensor, apply, composition
 from graphflow.op import F, Op, Trait, declare, public
 from graphflow.ops.arguments import typed
 from graphflow.ops.constant import as_tensor, operands
@@ -137,7 +137,7 @@ def clip(x: Any, min: Any = None, max: Any = None, name: str | None = None) -> T
     """
     if min is None and max is None:
         return operand("clip", x)
-    with name_scope(name or "clip_by_value") as scope:
+    with composition(name or "clip_by_value") as scope:
         if max is None:
             return maximum(x, min, name=scope)
         if min is not None:

@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 from graphflow.errors import ArgumentError, ShapeError, shorten
 from graphflow.graph import Tensor, make_node
 from graphflow.op import Op, Trait, declare, public
-from graphflow.ops.constant import as_tensor
 from graphflow.ops.arguments import known_shape
+from graphflow.ops.constant import as_tensor
 from graphflow.ops.views import is_row_major, put, row_major
 from graphflow.types import (
     Dim,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphflow.errors import ArgumentError, shorten
-from graphflow.graph import Tensor, name_scope
+from graphflow.graph import Tensor, composition
 from graphflow.op import F, public
 from graphflow.ops.arguments import axis_attr
 from graphflow.ops.cast import cast
@@ -66,7 +66,7 @@ def mean(x: Any, axis: Axis = None, keepdims: bool = False, name: str | None = N
     Raises ArgumentError for an axis that is repeated or out of range.
     """
     x = floating(x)
-    with name_scope(name or "Mean"):
+    with composition(name or "Mean"):
         return _mean(x, axis_attr("mean", axis, x), bool(keepdims))
 
 
@@ -81,7 +81,7 @@ def var(
     The variance of complex numbers is real. Raises ArgumentError for a bad axis or correction.
     """
     x = floating(x)
-    with name_scope(name or "Var"):
+    with composition(name or "Var"):
         return _var(x, axis_attr("var", axis, x), bool(keepdims), correction)
 
 
@@ -112,7 +112,7 @@ def std(
     Its gradient is 0 where all elements are equal. Raises ArgumentError for a bad axis or correction.
     """
     x = floating(x)
-    with name_scope(name or "Std"):
+    with composition(name or "Std"):
         return safe_sqrt(_var(x, axis_attr("std", axis, x), bool(keepdims), correction))
 
 
@@ -124,7 +124,7 @@ def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False, name: str | Non
     result is -inf and its gradient 0. Raises ShapeError for an empty axis, DTypeError for complex `x`.
     """
     x = floating(x)
-    with name_scope(name or "LogSumExp"):
+    with composition(name or "LogSumExp"):
         axes = axis_attr("logsumexp", axis, x)
         largest = F.stop_gradient(F.max(x, axes, True))
         offset = F.where(F.isfinite(largest), largest, 0)
@@ -140,6 +140,6 @@ def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False, name: str | Non
 def count_nonzero(x: Any, axis: Axis = None, keepdims: bool = False, name: str | None = None) -> Tensor:
     """How many elements over `axis` are not zero, int64; NaN is not zero. A composition."""
     x = as_tensor(x)
-    with name_scope(name or "CountNonzero"):
+    with composition(name or "CountNonzero"):
         found = x if x.type.dtype.kind == "b" else F.not_equal(x, 0)
         return sum(found, axis_attr("count_nonzero", axis, x), keepdims, dtype=INT64)

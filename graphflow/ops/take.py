@@ -1,104 +1,34 @@
 """Picking by integer index: `take`, `gather`, `gather_nd`, `take_along_axis`, `one_hot`.
 
-One op does the work: `take` replaces adjacent axes by what their index arrays pick, as NumPy's advanced
-indexing does. Its adjoint `scatter_nd` adds into zeros; both are in `scatter.py`'s terms.
+One op does most of the work: `take` replaces adjacent axes by what their index arrays pick, as NumPy's
+advanced indexing does. Its adjoint is `scatter_nd`, which adds into zeros.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from graphflow.errors import ArgumentError, ShapeError, shorten
-from graphflow.graph import Tensor, apply, name_scope
+from graphflow.graph import Tensor, apply, composition
 from graphflow.op import F, Op, Trait, declare, public
 from graphflow.ops.arguments import dims_argument, typed
 from graphflow.ops.constant import as_tensor, constant, operands
 from graphflow.ops.flat_index import (
-    CHUNK,
     as_indices,
-    check_bounds,
     check_constants,
-    check_range,
-    flat_index,
-    flat_pieces,
     picked_type,
-    pieces_workspace,
     split_points,
 )
-from graphflow.ops.scatter_kernels import count_of
 from graphflow.ops.scatter_ops import scatter_add_like, scatter_along_like
-from graphflow.ops.views import put
+from graphflow.ops.take_kernels import take_along_kernel, take_kernel, take_workspace
 from graphflow.types import Dim, TensorType, as_dtype, as_index, broadcast_shapes, normalize_axis
 
 __all__ = ["gather", "gather_nd", "one_hot", "take", "take_along_axis"]
 
 # --- take -----------------------------------------------------------------------------------------
-
-
-def _take(xp: Any, x: Any, *indices: Any, axis: int | None, out: Any = None) -> Any:
-    first = 0 if axis is None else axis % x.ndim
-    last = first + len(indices)
-    sizes = x.shape[first:last]
-    before, indexed, after = math.prod(x.shape[:first]), math.prod(sizes), math.prod(x.shape[last:])
-    if xp is not np:
-        flat = flat_index(xp, "take", indices, sizes, first)
-        result = xp.take(xp.reshape(x, (before, indexed, after)), xp.reshape(flat, (-1,)), axis=1)
-        result = xp.reshape(result, (*x.shape[:first], *flat.shape, *x.shape[last:]))
-        return result if out is None else put(xp, result, out)
-    picked = indices[0].shape if len(indices) == 1 else np.broadcast_shapes(*[i.shape for i in indices])
-    if out is None:
-        out = np.empty((*x.shape[:first], *picked, *x.shape[last:]), x.dtype)
-    if len(indices) == 1 and x.flags.c_contiguous and _is_plain(indices[0]):
-        check_range("take", indices[0], sizes[0], first)
-        return np.take(x, indices[0], axis=first, out=out, mode="wrap")  # "wrap" only meets what is in range
-    if out.size <= CHUNK:
-        for k, (index, size) in enumerate(zip(indices, sizes, strict=True)):
-            check_range("take", index, size, first + k)
-        out[...] = x[(*[slice(None)] * first, *indices)]
-        return out
-    count = math.prod(picked)
-    if not x.flags.c_contiguous:
-        target = out.reshape(*x.shape[:first], count, *x.shape[last:])
-        for start, flat in flat_pieces("take", indices, sizes, first):
-            _take_strided(x, np.unravel_index(flat, sizes), first, start, target)
-        return out
-    source, target = x.reshape(before, indexed, after), out.reshape(before, count, after)
-    for start, flat in flat_pieces("take", indices, sizes, first):
-        # All indices are in range: "clip" only spares the buffering that "raise" does.
-        if before == 1 or count <= CHUNK:
-            np.take(source, flat, axis=1, out=target[:, start : start + flat.size], mode="clip")
-        else:
-            for k in range(before):
-                np.take(source[k], flat, axis=0, out=target[k, start : start + flat.size], mode="clip")
-    return out
-
-
-def _is_plain(index: Any) -> bool:
-    """True if np.take needs no copy of the index, or a small one."""
-    return index.size <= CHUNK or (index.dtype == np.int64 and bool(index.flags.c_contiguous))
-
-
-def _take_strided(x: Any, where: tuple[Any, ...], first: int, start: int, target: Any) -> None:
-    """Pick from an array that is not contiguous, which np.take would copy whole; the copies here stay small."""
-    lead = (slice(None),) * first
-    each = math.prod(x.shape) // max(1, math.prod(x.shape[first : first + len(where)]))
-    if each * 64 >= CHUNK:
-        for k, index in enumerate(zip(*[w.tolist() for w in where], strict=True)):
-            target[(*lead, start + k)] = x[(*lead, *index)]
-        return
-    step = CHUNK // max(1, each)
-    for k in range(0, where[0].size, step):
-        piece = tuple([w[k : k + step] for w in where])
-        target[(*lead, slice(start + k, start + k + piece[0].size))] = x[lead + piece]
-
-
-def _take_workspace(inputs: Sequence[TensorType], outputs: Sequence[TensorType], *, axis: int | None) -> int:
-    size: int = outputs[0].size  # type: ignore[assignment]  # static here
-    return pieces_workspace(count_of(inputs[1:])) + inputs[0].dtype.itemsize * min(size, CHUNK)
 
 
 def _take_vjp(node: Any, g: Tensor) -> tuple[Tensor | None, ...]:
@@ -110,11 +40,11 @@ TAKE = declare(
     Op(
         "take",
         lambda x, *indices, axis: picked_type(x, indices, axis),
-        _take,
+        take_kernel,
         _take_vjp,
         Trait.OUT | Trait.FALLIBLE,
         flops=lambda inputs, outputs, axis: 0,
-        workspace=_take_workspace,
+        workspace=take_workspace,
         doc="Adjacent axes replaced by what their index arrays pick.",
     )
 )
@@ -158,7 +88,7 @@ def gather(params: Any, indices: Any, axis: int = 0, batch_dims: int = 0, name: 
     along = normalize_axis(along, x.type.rank, "gather: axis")
     if along < batch:
         raise ArgumentError(f"gather: axis {along} is one of the {batch} batch axes")
-    with name_scope(name or "gather"):
+    with composition(name or "gather"):
         grids = []
         for k in range(batch):
             count = index.type.dims[k]
@@ -186,7 +116,7 @@ def gather_nd(params: Any, indices: Any, name: str | None = None) -> Tensor:
     Raises ShapeError where k is unknown or more than the rank of params; else as `take`.
     """
     x, index = as_tensor(params), as_indices("gather_nd", indices)
-    with name_scope(name or "gather_nd"):
+    with composition(name or "gather_nd"):
         columns = split_points("gather_nd", index, None if x.type.shape is None else x.type.rank)
         if columns:
             return take_at(x, columns, 0, "gather_nd")
@@ -205,29 +135,11 @@ def _infer_along(x: TensorType, indices: TensorType, *, axis: int) -> TensorType
     return typed(x.dtype, broadcast_shapes(tuple(a), tuple(b)))
 
 
-def _take_along(xp: Any, x: Any, indices: Any, *, axis: int) -> Any:
-    along = axis % x.ndim
-    if math.prod(indices.shape):
-        check_bounds("take_along_axis", int(xp.min(indices)), int(xp.max(indices)), x.shape[along], along)
-    if xp is np and indices.dtype == np.uint64:
-        indices = indices.astype(np.int64)
-    if not hasattr(
-        xp, "vectorize"
-    ):  # the standard does not say that negative indices work, nor that shapes broadcast
-        a, b = list(x.shape), list(indices.shape)
-        a[along] = b[along] = 1
-        common = broadcast_shapes(tuple(a), tuple(b))
-        x = xp.broadcast_to(x, (*common[:along], x.shape[along], *common[along + 1 :]))
-        indices = xp.broadcast_to(indices, (*common[:along], indices.shape[along], *common[along + 1 :]))
-        indices = xp.where(indices < 0, indices + x.shape[along], indices)
-    return xp.take_along_axis(x, indices, axis=along)
-
-
 TAKE_ALONG_AXIS = declare(
     Op(
         "take_along_axis",
         _infer_along,
-        _take_along,
+        take_along_kernel,
         lambda node, g: (scatter_along_like(node.inputs[0], g, node.inputs[1], node.attrs["axis"]), None),
         Trait.FALLIBLE,
         flops=lambda inputs, outputs, axis: 0,
@@ -284,7 +196,7 @@ def one_hot(
         typed(index.type.dtype, (*index.type.shape, size))
     elif along >= 0:
         raise ShapeError(f"one_hot: axis {along} needs indices of known rank; count it from the end: axis=-1")
-    with name_scope(name or "one_hot"):
+    with composition(name or "one_hot"):
         on, off = _values(on_value, off_value, dtype)
         places = F.arange(size, dtype="uint64" if index.type.dtype.name == "uint64" else "int64")
         places = F.reshape(places, (-1, *[1] * (-along - 1)))

@@ -276,7 +276,10 @@ def reals(what: str, x: Any, *, floating: bool = True) -> Tensor:
 
 def numbers2(what: str, x: Any, y: Any) -> tuple[Tensor, Tensor]:
     """Two operands in one dtype that is not bool. Raises DTypeError, naming `what`."""
-    a, b = operands2(what, x, y)
+    if type(x) is Tensor and type(y) is Tensor and x.type.dtype == y.type.dtype:  # the common case, fast
+        a, b = x, y
+    else:
+        a, b = operands2(what, x, y)
     if a.type.dtype.kind == "b":
         raise _no_bool(what, a)
     return a, b

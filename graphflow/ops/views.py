@@ -7,7 +7,7 @@ from typing import Any
 
 from graphflow.types import DimLike, Shape
 
-__all__ = ["broadcast_strides", "fresh", "is_row_major", "put", "row_major"]
+__all__ = ["broadcast_strides", "fresh", "is_row_major", "permuted", "put", "row_major"]
 
 
 def row_major(dims: Shape) -> list[DimLike]:
@@ -45,6 +45,12 @@ def broadcast_strides(source: Shape, target: Shape) -> list[DimLike]:
     for d, stride in zip(source, row_major(source), strict=True):
         strides.append(0 if type(d) is int and d == 1 else stride)
     return strides
+
+
+def permuted(xp: Any, x: Any, order: Sequence[int]) -> Any:
+    """`x` with its axes in that order, by the standard's name for it, or by NumPy's older one (CuPy 13)."""
+    function = getattr(xp, "permute_dims", None)
+    return (xp.transpose if function is None else function)(x, tuple(order))
 
 
 def put(xp: Any, value: Any, out: Any) -> Any:

@@ -61,7 +61,9 @@ def get_checkpoint_state(checkpoint_dir: Any, latest_filename: str | None = None
             f"get_checkpoint_state: {shown} is of version {shorten(state['version'])}; this graphflow reads {VERSION}"
         )
     latest, listed = state.get(_LATEST), state.get(_ALL)
-    if not isinstance(listed, list) or not all(_is_plain_name(name) for name in [latest, *listed]):
+    if not (isinstance(listed, list) and isinstance(latest, str)) or not all(
+        _is_plain_name(name) for name in [latest, *listed]
+    ):
         raise FormatError(f"get_checkpoint_state: {shown} lists what is no file name in its folder")
     return CheckpointState(str(folder / latest), tuple(str(folder / name) for name in listed))
 

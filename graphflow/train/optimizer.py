@@ -8,17 +8,16 @@ step needs after its write is taken from the write, so that the engine computes 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
-from graphflow.errors import ArgumentError, DTypeError, GradientError, GraphError, ShapeError, shorten
+from graphflow.errors import ArgumentError, GradientError, GraphError, shorten
 from graphflow.gradients import gradients
 from graphflow.graph import (
     BodyGraph,
     Graph,
-    GraphKeys,
     Node,
     Tensor,
     check_name,
@@ -29,12 +28,10 @@ from graphflow.graph import (
 )
 from graphflow.op import F
 from graphflow.ops.state import Variable
+from graphflow.train.inputs import GradVar, checked_loss, checked_pairs, chosen_variables, names
 from graphflow.train.parameters import number_or_tensor, valued
-from graphflow.types import dims_equal, is_floating
 
 __all__ = ["Optimizer"]
-
-GradVar = tuple[Any, Variable]
 
 
 class Optimizer:
@@ -74,7 +71,7 @@ class Optimizer:
         pairs = self.compute_gradients(loss, var_list, grad_loss)
         if all(g is None for g, _ in pairs):
             raise GradientError(
-                f"{self._name}: {loss!r} depends on none of the variables {_names(v for _, v in pairs)}; "
+                f"{self._name}: {loss!r} depends on none of the variables {names(v for _, v in pairs)}; "
                 "is the right loss given, and does no stop_gradient or integer op stand between?"
             )
         return self.apply_gradients(pairs, global_step, name)
@@ -86,10 +83,9 @@ class Optimizer:
         var_list: the trainable variables of the loss's graph where left out.
         Raises ShapeError for a loss that is no scalar, DTypeError for one that is no real float.
         """
-        target = self._checked_loss(loss, grad_loss)
-        variables = self._chosen(target.graph, var_list)
-        with _inside(_home(target.graph)):
-            grads = gradients(target, variables, grad_ys=grad_loss, unconnected_gradients="none")
+        target = checked_loss(self._name, loss, grad_loss is not None)
+        variables = chosen_variables(self._name, target.graph, var_list, self._allows_complex)
+        grads = gradients(target, variables, grad_ys=grad_loss, unconnected_gradients="none")
         return list(zip(grads, variables, strict=True))
 
     def apply_gradients(self, grads_and_vars: Any, global_step: Any = None, name: str | None = None) -> Node:
@@ -101,7 +97,7 @@ class Optimizer:
         Raises GradientError if every gradient is None, ArgumentError for a variable that stands there twice,
         DTypeError or ShapeError for a gradient that is not of its variable's type.
         """
-        pairs = self._checked_pairs(grads_and_vars)
+        pairs = checked_pairs(self._name, grads_and_vars, self._allows_complex)
         if global_step is not None and not isinstance(global_step, Variable):
             raise ArgumentError(f"{self._name}: global_step must be a variable, not {shorten(global_step)}")
         label = name or self._name
@@ -199,95 +195,9 @@ class Optimizer:
             value, f"{self._name}: learning_rate", 0.0, math.inf, above=self._lowest_rate_excluded
         )
 
-    def _checked_loss(self, loss: Any, grad_loss: Any) -> Tensor:
-        if not hasattr(loss, "__graphflow_tensor__"):
-            raise ArgumentError(f"{self._name}: loss must be a tensor, not {shorten(loss)}")
-        tensor: Tensor = loss.__graphflow_tensor__()
-        if not is_floating(tensor.dtype) or tensor.dtype.kind == "c":
-            raise DTypeError(f"{self._name}: loss must be a real floating scalar, got {tensor!r}").at(
-                tensor.op.place
-            )
-        if grad_loss is not None:
-            return tensor
-        if tensor.type.shape is None:
-            return F.reshape(tensor, ())  # type: ignore[no-any-return]  # sizes are checked when they are known
-        if tensor.type.shape:
-            raise ShapeError(
-                f"{self._name}: loss must be a scalar, got {tensor!r}; reduce it with gf.mean or gf.sum"
-            ).at(tensor.op.place)
-        return tensor
-
-    def _chosen(self, graph: Graph, var_list: Any) -> list[Variable]:
-        if var_list is None:
-            while isinstance(graph, BodyGraph) and graph.parent is not None:
-                graph = graph.parent
-            found = [v for v in graph.get_collection(GraphKeys.TRAINABLE_VARIABLES) if is_floating(v.dtype)]
-            if not found:
-                raise ArgumentError(f"{self._name}: the graph has no trainable variable; give var_list")
-            return found
-        listed = (
-            [var_list] if isinstance(var_list, Variable) else _iterated(var_list, f"{self._name}: var_list")
-        )
-        if not listed:
-            raise ArgumentError(f"{self._name}: var_list is empty")
-        for v in listed:
-            self._check_variable(v, "var_list")
-        return listed
-
-    def _checked_pairs(self, grads_and_vars: Any) -> list[GradVar]:
-        what = f"{self._name}: grads_and_vars"
-        pairs: list[GradVar] = []
-        seen: dict[Variable, None] = {}
-        listed = _iterated(grads_and_vars, what)
-        for item in listed:
-            if not isinstance(item, (tuple, list)) or len(item) != 2:
-                raise ArgumentError(f"{what} holds {shorten(item)}; pairs (gradient, variable) are needed")
-            g, v = item
-            self._check_variable(v, "grads_and_vars")
-            if v in seen:
-                raise ArgumentError(
-                    f"{what}: variable '{v.op.name}' stands there twice; add its gradients up"
-                )
-            seen[v] = None
-            if g is not None:
-                pairs.append((_gradient_of(g, v, what), v))
-        if not pairs:
-            named = f"of the variables {_names(v for _, v in listed)} " if listed else ""
-            raise GradientError(f"{self._name}: no gradient {named}is given")
-        for _, v in pairs[1:]:
-            if v.graph is not pairs[0][1].graph:
-                raise GraphError(f"{what}: {v!r} and {pairs[0][1]!r} belong to two graphs")
-        return pairs
-
-    def _check_variable(self, v: Any, where: str) -> None:
-        if not isinstance(v, Variable):
-            raise ArgumentError(f"{self._name}: {where} holds {shorten(v)}, which is no variable")
-        if not is_floating(v.dtype):
-            raise DTypeError(f"{self._name}: {v!r} is {v.dtype.name}; only floating variables can be trained")
-        if v.dtype.kind == "c" and not self._allows_complex:
-            raise DTypeError(
-                f"{self._name}: {v!r} is complex; only gradient descent and momentum train complex variables"
-            )
-
     def __repr__(self) -> str:
         rate = self._learning_rate
         return f"<{type(self).__name__} '{self._name}', learning rate {rate if isinstance(rate, float) else 'scheduled'}>"
-
-
-def _gradient_of(g: Any, v: Variable, what: str) -> Any:
-    """The gradient as a tensor where its graph is known, checked against the variable's type."""
-    if not hasattr(g, "__graphflow_tensor__"):
-        with _inside(v.graph):
-            g = F.convert_to_tensor(g, dtype=v.dtype)
-    tensor: Tensor = g.__graphflow_tensor__()
-    if tensor.dtype != v.dtype:
-        raise DTypeError(f"{what}: the gradient of {v!r} is {tensor!r}; it must be {v.dtype.name}")
-    dims, wanted = tensor.type.shape, v.handle.type.dims
-    if dims is not None and (
-        len(dims) != len(wanted) or any(dims_equal(a, b) is False for a, b in zip(dims, wanted, strict=True))
-    ):
-        raise ShapeError(f"{what}: the gradient of {v!r} is {tensor!r}; it must have the variable's shape")
-    return tensor
 
 
 def _home(graph: Graph) -> Graph:
@@ -299,17 +209,3 @@ def _home(graph: Graph) -> Graph:
 def _inside(graph: Graph) -> Any:
     """Make new nodes in `graph`; keeps the name scope if that is where they go already."""
     return scoped() if get_default_graph() is graph else scoped(graph=graph, prefix="", control=())
-
-
-def _iterated(values: Any, what: str) -> list[Any]:
-    if isinstance(values, (str, bytes, dict)) or hasattr(values, "__graphflow_tensor__"):
-        raise ArgumentError(f"{what} must be a list, not {shorten(values)}")
-    try:
-        return list(values)
-    except TypeError:
-        raise ArgumentError(f"{what} must be a list, not {shorten(values)}") from None
-
-
-def _names(variables: Iterable[Variable], limit: int = 10) -> str:
-    names = [f"'{v.op.name}'" for v in variables]
-    return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")

@@ -134,7 +134,7 @@ class Fake:
             setattr(module, inner, _Lazy(f"cupy.{inner}", lambda n, s=source, k=names: self._function(n, k, s)))
         module.linalg.LinAlgError = np.linalg.LinAlgError
         for name in (*self.api["values"], *self.api["functions"], *self.api["ufuncs"]):
-            if name not in vars(module) and hasattr(np, name):
+            if name not in vars(module) and (hasattr(np, name) or name == "asnumpy"):
                 setattr(module, name, self._attribute(name))
         return module
 
@@ -226,7 +226,10 @@ class Fake:
         special = {"array": self._array, "asarray": self._asarray, "take": self._take, "copyto": self._copyto}
         special |= {"asnumpy": lambda x: x.get(), "sum": self._sum(np.sum), "prod": self._sum(np.prod)}
         special |= {n: self._wrapped(_stable(getattr(np, n)), n) for n in ("sort", "argsort")}
-        run = special.get(name) or self._wrapped(getattr(source, _NUMPY_NAMES.get(name, name)), name)
+        if name in special:
+            run = special[name]
+        else:
+            run = self._wrapped(getattr(source, _NUMPY_NAMES.get(name, name)), name)
         text = known[name]
         signature = None if text is None else _signature(text)
 

@@ -86,7 +86,7 @@ SAMPLES = [
     _draw("uniform_like", F.random_uniform_like, _inside(0, 1, (3, 4)), UNIT),
     _draw("uniform_like_int", F.random_uniform_like, _inside(0, 1, (4,)), np.arange(4)),
     _draw("normal_like", F.random_normal_like, _inside(-9, 9, (3, 4)), UNIT),
-    _draw("uniform_of_shape", lambda x: F.random_uniform(gf.shape(x)), _inside(0, 1, (3, 4)), UNIT, unranked=False),
+    _draw("uniform_of_shape", lambda x: F.random_uniform(gf.shape(x)), _inside(0, 1, (3, 4)), UNIT),
     _draw("normal_scaled", lambda: F.random_normal((50,), 100.0, 0.5), _inside(95, 105, (50,))),
     _draw("normal_no_spread", lambda: F.random_normal((3,), 2.0, 0.0) + F.random_uniform((3,)), _inside(2, 3, (3,))),
     _draw("truncated_scaled", lambda: F.truncated_normal((50,), 1.0, 2.0), _inside(-3, 5, (50,))),

@@ -12,7 +12,6 @@ import pytest
 import graphflow as gf
 from graphflow.errors import ArgumentError, DTypeError
 from graphflow.op import F
-from graphflow.operators import NUMPY_FUNCTIONS
 from graphflow.ops import numpy_protocol
 
 A = np.random.default_rng(0).uniform(0.2, 0.9, (3, 4))
@@ -232,24 +231,11 @@ def test_a_function_gives_numpys_value(name: str) -> None:
         np.testing.assert_allclose(got, want, rtol=1e-6)
 
 
-def test_where_with_a_condition_alone_gives_the_places() -> None:
+def test_what_has_no_counterpart_yet_says_so() -> None:
     x = gf.placeholder("float64", A.shape)
-    for function in (np.where, np.nonzero):
-        for got, want in zip(run(list(function(x > 0.5)), {x: A}), function(A > 0.5), strict=True):
-            np.testing.assert_array_equal(got, want)
-    np.testing.assert_array_equal(run(np.argwhere(x > 0.5), {x: A}), np.argwhere(A > 0.5))
-
-
-@pytest.mark.parametrize("function", [np.sort, np.argsort])
-def test_sorting(function: Any) -> None:
-    x = gf.placeholder("float64", A.shape)
-    for axis in (0, -1, None):
-        np.testing.assert_array_equal(run(function(x, axis=axis), {x: A}), function(A, axis=axis))
-
-
-def test_differences() -> None:
-    x = gf.placeholder("float64", A.shape)
-    np.testing.assert_array_equal(run(np.diff(x, axis=0), {x: A}), np.diff(A, axis=0))
+    for call in (lambda: np.sort(x), lambda: np.diff(x), lambda: np.nonzero(x), lambda: np.where(x > 0.5)):
+        with pytest.raises(gf.errors.DTypeError, match="no graphflow counterpart|needs x and y"):
+            call()
 
 
 def test_questions_about_types_are_answered_at_once() -> None:
@@ -290,8 +276,6 @@ def test_what_has_no_meaning_for_a_tensor_is_refused_by_name(call: Any, text: st
     "function", [np.median, np.unique, np.linalg.matrix_power, np.fft.fftn, np.histogram]
 )
 def test_a_function_without_a_counterpart_says_so(function: Any) -> None:
-    if function in NUMPY_FUNCTIONS:
-        return
     x = gf.placeholder("float64", (3, 3))
     with pytest.raises(DTypeError, match=f"np.{function.__name__} has no graphflow counterpart"):
         function(x, 2) if function is np.linalg.matrix_power else function(x)

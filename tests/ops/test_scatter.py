@@ -228,3 +228,33 @@ def test_inputs_are_never_written() -> None:
         assert kernel is not None
         kernel(np, x, u, np.array([0, 2]), axis=0, mode=mode)
     assert x.tolist() == [[0, 1], [2, 3], [4, 5]]
+
+
+@pytest.mark.parametrize("reused", [0, 1, 2])
+@pytest.mark.parametrize("mode", ["update", "add"])
+def test_the_output_may_be_any_input(mode: str, reused: int) -> None:
+    inputs = [np.array([5, 6, 7]), np.array([1, 2, 3]), np.array([2, 0, 2])]
+    kernel = OPS["tensor_scatter"].kernel
+    assert kernel is not None
+    want = kernel(np, *inputs, axis=0, mode=mode)
+    assert kernel(np, *inputs, axis=0, mode=mode, out=inputs[reused]).tolist() == want.tolist()
+
+
+@pytest.mark.parametrize("reused", [0, 1])
+def test_the_output_of_a_part_may_be_any_input(reused: int) -> None:
+    inputs = [np.array([5, 6, 7]), np.array([1, 2, 3])]
+    kernel = OPS["set_part"].kernel
+    assert kernel is not None
+    attrs = {"slices": ((None, None, -1),), "trailing": (), "picks": ()}
+    assert kernel(np, *inputs, out=inputs[reused], **attrs).tolist() == [3, 2, 1]
+
+
+@pytest.mark.parametrize("reused", [0, 1, 2])
+def test_the_output_under_a_mask_may_be_any_input(reused: int) -> None:
+    inputs = [np.array([True, False]), np.array([False, True]), np.array([True, True])]
+    inputs[2] = inputs[2][:1] if reused < 2 else inputs[2]
+    kernel = OPS["mask_scatter"].kernel
+    assert kernel is not None
+    if reused == 2:
+        inputs[1] = np.array([True, True])
+    assert kernel(np, *inputs, axis=0, out=inputs[reused]).tolist() == [True, True]

@@ -36,7 +36,9 @@ def test_no_two_live_buffers_overlap(buffers: list[Lifetime]) -> None:
     plan = plan_arena(buffers)
     assert _overlaps(buffers, plan.offsets) == []
     assert all(offset % 64 == 0 for offset in plan.offsets)
-    assert all(offset + b.nbytes <= plan.nbytes for offset, b in zip(plan.offsets, buffers, strict=True) if b.nbytes)
+    assert all(
+        offset + b.nbytes <= plan.nbytes for offset, b in zip(plan.offsets, buffers, strict=True) if b.nbytes
+    )
     assert plan.nbytes >= lower_bound_nbytes(buffers)
 
 
