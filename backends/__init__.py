@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from graphflow.backends.base import Backend, DeviceInfo
-from graphflow.backends.registry import backend_for, canonical, list_devices, register
+from graphflow.backends.registry import backend_for, canonical, list_devices, register, unregister
 from graphflow.origin import mark_internal
 
-__all__ = ["Backend", "DeviceInfo", "backend_for", "canonical", "list_devices", "register"]
+__all__ = ["Backend", "DeviceInfo", "backend_for", "canonical", "list_devices", "register", "unregister"]
 
 mark_internal(os.path.dirname(os.path.abspath(__file__)))

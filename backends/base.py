@@ -41,7 +41,8 @@ class DeviceInfo:
     libraries: tuple[str, ...] = field(default=())
 
     def __str__(self) -> str:
-        return f"{self.name:8} {self.backend:8} {'ok' if self.available else 'missing':8} {self.detail}"
+        words = "; ".join((self.detail, *self.libraries))
+        return f"{self.name:8} {self.backend:8} {'ok' if self.available else 'missing':8} {words}"
 
 
 class Backend:
@@ -76,7 +77,9 @@ class Backend:
 
     def empty(self, dtype: np.dtype[Any], shape: Sequence[int]) -> Any:
         """An array of its own."""
-        return self.view(self.allocate(max(1, int(np.prod(shape, dtype=object)) * dtype.itemsize)), 0, dtype, shape)
+        return self.view(
+            self.allocate(max(1, int(np.prod(shape, dtype=object)) * dtype.itemsize)), 0, dtype, shape
+        )
 
     def from_host(self, value: np.ndarray[Any, Any]) -> Any:
         """A copy of a NumPy array on this device."""

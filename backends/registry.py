@@ -9,10 +9,10 @@ from __future__ import annotations
 import threading
 
 from graphflow.backends.base import Backend, DeviceInfo
-from graphflow.errors import ArgumentError, BackendError, shorten
+from graphflow.errors import ArgumentError, BackendError, GraphflowError, shorten
 from graphflow.graph import canonical_device
 
-__all__ = ["backend_for", "canonical", "list_devices", "register"]
+__all__ = ["backend_for", "canonical", "list_devices", "register", "unregister"]
 
 GROUP = "graphflow.backends"
 
@@ -24,16 +24,39 @@ _searched = False
 
 
 def register(backend: type[Backend]) -> type[Backend]:
-    """Add a backend class by hand; an entry point does the same for installed packages. Returns the class."""
-    if not (isinstance(backend, type) and issubclass(backend, Backend)):
-        raise ArgumentError(f"register: {shorten(backend)} is not a subclass of graphflow.backends.Backend")
-    if not backend.kinds:
-        raise ArgumentError(f"register: backend {backend.name!r} names no device kinds")
+    """Add a backend class by hand; an entry point does the same for installed packages. Returns the class.
+
+    It replaces one of the same name, and serves its kinds of device in place of those before it.
+    Raises ArgumentError for what is no Backend class, or has no name or kinds of its own.
+    """
+    _check(backend, "register")
     with _lock:
         _registered[backend.name] = backend
-        for name in [n for n in _instances if n.partition(":")[0] in backend.kinds]:
-            del _instances[name]
+        _forget(backend)
     return backend
+
+
+def unregister(backend: type[Backend]) -> None:
+    """Undo `register`; the devices go back to who served them before. Sessions that use it keep it."""
+    with _lock:
+        if _registered.get(backend.name) is not backend:
+            raise ArgumentError(f"unregister: {shorten(backend)} is not registered")
+        del _registered[backend.name]
+        _forget(backend)
+
+
+def _check(backend: Any, what: str) -> None:
+    if not (isinstance(backend, type) and issubclass(backend, Backend)):
+        raise ArgumentError(f"{what}: {shorten(backend)} is not a subclass of graphflow.backends.Backend")
+    if not backend.kinds or backend.name == Backend.name:
+        raise ArgumentError(
+            f"{what}: backend {shorten(backend)} needs a `name` and the `kinds` of device it serves"
+        )
+
+
+def _forget(backend: type[Backend]) -> None:
+    for device in [d for d in _instances if d.partition(":")[0] in backend.kinds]:
+        del _instances[device]
 
 
 def _classes() -> dict[str, type[Backend]]:
@@ -42,23 +65,22 @@ def _classes() -> dict[str, type[Backend]]:
         if not _searched:
             from importlib import metadata  # not at the top: it costs as much as the rest of graphflow
 
+            from graphflow.backends.cupy import CupyBackend
+            from graphflow.backends.numpy import NumpyBackend
+
+            _found.update({b.name: b for b in (NumpyBackend, CupyBackend)})  # no package can take these names
             for entry in metadata.entry_points(group=GROUP):
                 try:
                     loaded = entry.load()
-                except ImportError as error:
+                    _check(loaded, f"entry point {entry.name!r}")
+                except Exception as error:  # noqa: BLE001 another package's fault must not stop those that work
                     loaded = _broken(entry.name, error)
-                _found[loaded.name] = loaded
-            if "numpy" not in _found:  # running from a source tree that is not installed
-                from graphflow.backends.cupy import CupyBackend
-                from graphflow.backends.numpy import NumpyBackend
-
-                _found.setdefault("numpy", NumpyBackend)
-                _found.setdefault("cupy", CupyBackend)
+                _found.setdefault(loaded.name, loaded)
             _searched = True
         return {**_found, **_registered}
 
 
-def _broken(name: str, error: ImportError) -> type[Backend]:
+def _broken(name: str, error: Exception) -> type[Backend]:
     """A stand-in for a backend whose module does not import: it is listed, and says why."""
 
     class Broken(Backend):
@@ -66,32 +88,48 @@ def _broken(name: str, error: ImportError) -> type[Backend]:
 
         @classmethod
         def devices(cls) -> list[DeviceInfo]:
-            return [DeviceInfo(f"{name}:0", name, False, f"its module does not import: {error}")]
+            text = f"the package that provides it is broken ({type(error).__name__}: {error})"
+            return [DeviceInfo(f"{name}:0", name, False, text)]
 
     Broken.name = name
     return Broken
 
 
+def _devices(backend: type[Backend]) -> list[DeviceInfo]:
+    try:
+        return backend.devices()
+    except Exception as error:  # noqa: BLE001 listing shows what is wrong instead of failing
+        text = str(error) if isinstance(error, GraphflowError) else f"{type(error).__name__}: {error}"
+        return [DeviceInfo(f"{kind}:0", backend.name, False, text) for kind in backend.kinds]
+
+
 def list_devices() -> list[DeviceInfo]:
     """Every device of every backend, those that are missing included, with what to install."""
-    return [info for backend in _classes().values() for info in backend.devices()]
+    return [info for backend in _classes().values() for info in _devices(backend)]
 
 
 def canonical(name: str | None) -> str:
-    """`"numpy:0"` for None, `"cpu"` ...; `"gpu:1"` stays. Raises ArgumentError or BackendError."""
+    """The one spelling of a device: `"gpu:1"` for `"/gpu:1"`, `"gpu:0"` for `"cupy"`, `"cpu:0"` for None.
+
+    A backend's name stands for its first kind. Raises ArgumentError for what is no device name, BackendError for
+    a kind that no backend serves. The device itself may still be absent.
+    """
     if name is None:
         return "cpu:0"
     device = canonical_device(name)
-    kind = device.partition(":")[0]
-    for backend in _classes().values():
-        if kind in backend.kinds or kind == backend.name:
-            return device if kind in backend.kinds else f"{backend.kinds[0]}:{device.partition(':')[2]}"
-    kinds = sorted({k for b in _classes().values() for k in (*b.kinds, b.name)})
+    kind, _, index = device.partition(":")
+    backends = _classes().values()
+    if any(kind in b.kinds for b in backends):
+        return device
+    for backend in backends:
+        if kind == backend.name:
+            return f"{backend.kinds[0]}:{index}"
+    kinds = sorted({k for b in backends for k in (*b.kinds, b.name)})
     raise BackendError(f"no backend serves device {shorten(name)}; known: {', '.join(kinds)}")
 
 
 def backend_for(device: str) -> Backend:
-    """The backend instance for a device, made on first use.
+    """The backend instance for a device, made on first use; of several backends for its kind the last one.
 
     Raises BackendError, with the extra to install, when the device is absent.
     """
@@ -101,16 +139,21 @@ def backend_for(device: str) -> Backend:
         if known is not None:
             return known
         kind, _, index = device.partition(":")
-        for backend in reversed(_classes().values()):
-            if kind in backend.kinds:
-                infos = {info.name: info for info in backend.devices()}
-                info = infos.get(device)
-                if info is None:
-                    have = ", ".join(n for n, i in infos.items() if i.available) or "none"
-                    reasons = "; ".join(dict.fromkeys(i.detail for i in infos.values() if not i.available))
-                    raise BackendError(f"device {device!r} does not exist; have {have}. {reasons}".rstrip(". "))
-                if not info.available:
-                    raise BackendError(f"device {device!r} cannot be used: {info.detail}")
-                _instances[device] = backend(int(index))
-                return _instances[device]
-    raise BackendError(f"no backend serves device {shorten(device)}")
+        serving = [b for b in _classes().values() if kind in b.kinds]
+        infos = {info.name: info for info in _devices(serving[-1])}
+        info = infos.get(device)
+        if info is None:
+            have = ", ".join(n for n, i in infos.items() if i.available) or "none"
+            reasons = "; ".join(dict.fromkeys(i.detail for i in infos.values() if not i.available))
+            raise BackendError(f"device {device!r} does not exist; have {have}. {reasons}".rstrip(". "))
+        if not info.available:
+            raise BackendError(f"device {device!r} cannot be used: {info.detail}")
+        try:
+            _instances[device] = serving[-1](int(index))
+        except GraphflowError:
+            raise
+        except Exception as error:
+            raise BackendError(
+                f"device {device!r} cannot be used: {type(error).__name__}: {error}"
+            ) from error
+        return _instances[device]

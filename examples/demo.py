@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
         prog="graphflow demo", description="Learn a line and handwritten digits."
     )
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder for pictures (out)")
-    parser.add_argument("--quick", action="store_true", help="a tenth of the training")
+    parser.add_argument("--quick", action="store_true", help="train less")
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
 

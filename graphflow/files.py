@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from graphflow.errors import ArgumentError, FormatError, GraphflowError, MemoryLimitError, shorten
 
-__all__ = ["FileError", "as_path", "atomic_write", "open_regular", "read_regular"]
+__all__ = ["FileError", "as_path", "atomic_write", "open_regular", "read_exactly", "read_regular"]
 
 _KINDS = {
     stat.S_IFDIR: "a folder",

@@ -11,10 +11,10 @@ from __future__ import annotations
 import contextlib
 import contextvars
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import starmap
-from operator import call, itemgetter
+from operator import call, itemgetter, setitem
 from typing import Any
 
 import numpy as np
@@ -95,7 +95,12 @@ class Executable:
         self._context.run(np.seterr, all="ignore")
         self._calls_back = any(i.op.has_effect for i in program.instructions)
         self._all = self._head + self._tail
-        self._single_walk = not program.fetches and not self._step_by_step and not self._calls_back
+        simple = not (
+            program.fetches or self._step_by_step or self._calls_back or self._scopes or self._dynamic_swaps
+        )
+        self._quick_feeds: list[tuple[Any, Any]] | None = None
+        if simple and not self._dynamic_slots:
+            self._quick_feeds = [(buffer.dtype, buffer) for _, buffer in self._copied]
 
     # --- loading ---
 
@@ -233,13 +238,14 @@ class Executable:
         return self._backends.get(device) or backend_for(device)
 
     def _add_commit(self) -> None:
+        self._dynamic_swaps = []
         for source, target in self.program.swaps:
-            backend = self._backends[self.program.slots[target].device]
-            if self._is_static[source]:
-                self._tail.append((backend.copy_into, self._env[target], self._env[source]))
+            if self._is_static[
+                source
+            ]:  # setitem, unlike np.copyto, runs no Python that an interrupt could stop
+                self._tail.append((setitem, self._env[target], ..., self._env[source]))
             else:
-                env, out = self._env, self._env[target]
-                self._tail.append((lambda e=env, o=out, s=source, b=backend: b.copy_into(o, e[s]),))
+                self._dynamic_swaps.append((self._env[target], source))
         for counter in self.program.counters:
             array = self._env[counter]
             self._tail.append((self._backends[self.program.slots[counter].device].xp.add, array, 1, array))
@@ -270,34 +276,43 @@ class Executable:
         """
         if self._needed:
             self._check_initialized()
-        if not self._scopes:
-            return self._execute(feeds, recorder)
-        with contextlib.ExitStack() as stack:
-            for scope in self._scopes:
-                stack.enter_context(scope)
-            return self._execute(feeds, recorder)
-
-    def _execute(self, feeds: Sequence[Any], recorder: Recorder | None) -> list[Any]:
         env = self._env
         try:
             for n, buffer in self._copied:
                 buffer[...] = feeds[n]
             for n, s in self._referred:
                 env[s] = feeds[n]
-            if self._single_walk and recorder is None:
-                self._context.run(self._walk, self._all)
-                results: list[Any] = []
+            if not self._scopes:
+                results = self._run_all(recorder)
             else:
-                results = self._run_in_steps(recorder)
-            if self._written:
-                self._store.initialized.update(self._written)
-                self._written = []
+                with contextlib.ExitStack() as stack:
+                    for scope in self._scopes:
+                        stack.enter_context(scope)
+                    results = self._run_all(recorder)
             for k, s in self._late_fetches:
                 results[k] = self._host.to_host(env[s])
         finally:
             for s in self._dynamic_slots:
                 env[s] = None
         return results
+
+    def step(self, values: Sequence[Any]) -> bool:
+        """The fast way for runs of small feeds and no results: True if it was run, False if it must go through `run`.
+
+        values: arrays whose shapes are known to fit.
+        """
+        if self._quick_feeds is None or self._needed or self._written:
+            return False
+        for v, (dtype, buffer) in zip(values, self._quick_feeds):  # noqa: B905 the shapes fit, so the counts do
+            if type(v) is not np.ndarray or v.dtype is not dtype:
+                return False
+            buffer[...] = v
+        iterator = iter(self._all)
+        try:
+            self._context.run(_consume, starmap(call, iterator))
+        except Exception as error:
+            raise self._located(error, iterator, len(self._all)) from error
+        return True
 
     def accepts(self, values: Sequence[Any]) -> bool:
         """Whether these arrays, whose shapes are known to fit, can be fed as they are."""
@@ -315,7 +330,7 @@ class Executable:
                 ).at(str(place))
         self._needed = []  # a variable never loses its value again
 
-    def _run_in_steps(self, recorder: Recorder | None) -> list[Any]:
+    def _run_all(self, recorder: Recorder | None) -> list[Any]:
         """The head, then the results that the commit might change, then the commit."""
         if recorder is not None:
             self._run_recorded(self._head, recorder)
@@ -326,10 +341,16 @@ class Executable:
             self._context.run(self._walk, self._head)
         early = self.program.early_fetches
         results = [self._result(k, s) if early[k] else None for k, s in enumerate(self.program.fetches)]
-        if self._tail:
+        tail = self._tail
+        if self._dynamic_swaps:
+            tail = tail + [(setitem, target, ..., self._env[s]) for target, s in self._dynamic_swaps]
+        if tail:
             if recorder is not None:
                 recorder.begin_commit()
-            self._context.run(_consume, starmap(call, self._tail))
+            self._context.run(_consume, starmap(call, tail))
+        if self._written:
+            self._store.initialized.update(self._written)
+            self._written = []
         return results
 
     def _result(self, k: int, s: int) -> Any:
@@ -346,18 +367,20 @@ class Executable:
             else:
                 _consume(starmap(call, iterator))
         except Exception as error:  # noqa: BLE001 whatever a kernel raises
-            done = len(calls) - sum(1 for _ in iterator)
-            raise _located(error, self._places[min(done, len(self._places)) - 1]) from (
-                error.__cause__ if isinstance(error, GraphflowError) else error
-            )
+            raise self._located(error, iterator, len(calls)) from _cause(error)
+
+    def _located(self, error: Exception, rest: Iterator[Any], count: int) -> Exception:
+        """The error of the call before `rest`, as one of ours, with the node's line."""
+        done = count - sum(1 for _ in rest)
+        return _located(error, self._places[min(done, len(self._places)) - 1])
 
     def _run_recorded(self, calls: list[tuple[Any, ...]], recorder: Recorder) -> None:
         with np.errstate(all="ignore"):
             for number, (function, *arguments) in enumerate(calls):
                 try:
                     recorder.record(self._places[number], function, arguments)
-                except Exception as error:
-                    raise _located(error, self._places[number]) from error
+                except Exception as error:  # noqa: BLE001 whatever a kernel raises
+                    raise _located(error, self._places[number]) from _cause(error)
 
     def as_function(self) -> Callable[[Sequence[Any]], list[Any]]:
         """The program of a control-flow body: device arrays in, fresh device arrays out, no commit of its own."""
@@ -365,7 +388,6 @@ class Executable:
         feeds, fetches = program.feeds, program.fetches
         backend = self._backends[program.host]
         calls = [*self._head, *self._tail]
-        places = self._places
 
         def run(values: Sequence[Any]) -> list[Any]:
             for s, value in zip(feeds, values, strict=True):
@@ -381,16 +403,17 @@ class Executable:
                     for k, s in enumerate(fetches)
                 ]
             except Exception as error:  # noqa: BLE001 whatever a kernel raises
-                done = len(calls) - sum(1 for _ in iterator)
-                place = places[min(done, len(places)) - 1]
-                raise _located(error, place) from (
-                    error.__cause__ if isinstance(error, GraphflowError) else error
-                )
+                raise self._located(error, iterator, len(calls)) from _cause(error)
             for s in self._dynamic_slots:
                 env[s] = None
             return results
 
         return run
+
+
+def _cause(error: Exception) -> BaseException:
+    """What to chain: the foreign error, or what one of ours was raised from."""
+    return error.__cause__ or error if isinstance(error, GraphflowError) else error
 
 
 def _speaks_of_sizes(attribute: Any) -> bool:

@@ -44,34 +44,6 @@ class _Signature:
 
 
 _BUSY = "this session is running on this thread already: a callback cannot use it"
-_CLOSED = "this session is closed"
-
-
-class _Turn:
-    """`with turn:` lets one thread at a time use a session; a use from within a use is refused."""
-
-    __slots__ = ("lock", "refusal")
-
-    def __init__(self) -> None:
-        self.lock = threading.RLock()
-        self.refusal: str | None = None
-
-    def __enter__(self) -> None:
-        self.lock.acquire()
-        if self.refusal is not None:
-            refusal = self.refusal
-            self.lock.release()
-            raise SessionError(refusal)
-        self.refusal = _BUSY
-
-    def __exit__(self, *exc: object) -> None:
-        self.refusal = None
-        self.lock.release()
-
-    @property
-    def closed(self) -> bool:
-        """True once the session was closed."""
-        return self.refusal == _CLOSED
 
 
 class Session:
@@ -112,7 +84,10 @@ class Session:
         self.profile: Recorder | None = None
         self._store = VariableStore()
         self._signatures: dict[Any, _Signature] = {}
-        self._turn = _Turn()
+        # Whether this thread is inside a run is asked of the lock itself: a flag of our own could be left set by an
+        # interrupt, while entering and leaving `with lock` cannot be interrupted half-way.
+        self._lock: Any = threading.RLock()
+        self._closed = False
         self._tokens: list[Any] = []
 
     # --- running ---
@@ -137,7 +112,8 @@ class Session:
             raise ArgumentError(f"run: check {shorten(check)} is not known")
         limit = self.memory_limit if memory_limit is None else parse_nbytes(memory_limit, "memory_limit")
         fed = self._feeds(feed_dict)
-        with self._turn:
+        with self._turn():
+            self._check_open()
             signature = self._signature(fetches, tuple(fed))
             arrays = [as_feed(t, value) for t, value in fed.items()]
             executable = self._executable(signature, tuple([a.shape for a in arrays]))
@@ -155,7 +131,8 @@ class Session:
         The fast way to run the same thing many times: fetches and feeds are looked up once.
         """
         feeds = tuple(self._feeds(dict.fromkeys(self._listed_feeds(feed_list), 0)))
-        with self._turn:
+        with self._turn():
+            self._check_open()
             signature = self._signature(fetches, feeds)
         return self._callable(signature, fetches)
 
@@ -163,8 +140,8 @@ class Session:
         """What `make_callable` gives. Written for small steps, where each Python call is felt."""
         feeds, loaded, rebuild = signature.feeds, signature.loaded, signature.fetches.rebuild
         single = isinstance(fetches, Tensor)
-        only_effects = isinstance(fetches, Node)
-        turn, lock = self._turn, self._turn.lock
+        done = None if signature.fetches.tensors else rebuild([])
+        lock, running_here = self._lock, self._lock._is_owned
         limit = self.memory_limit
 
         def prepare(values: tuple[Any, ...]) -> tuple[Any, Sequence[Any]]:
@@ -178,22 +155,21 @@ class Session:
                 executable = loaded.get(tuple([v.shape for v in values]))
             except (AttributeError, TypeError):  # not arrays
                 executable = None
-            with lock:  # `with turn:`, written out
-                if turn.refusal is not None:
-                    raise SessionError(turn.refusal)
-                turn.refusal = _BUSY
-                try:
-                    arrays: Sequence[Any] = values
-                    if executable is None or not executable.accepts(values):
-                        executable, arrays = prepare(values)
-                    if limit is not None:
-                        self._keep_limit(executable.program, limit)
-                    results = executable.run(arrays)
-                finally:
-                    turn.refusal = None
+            if running_here():
+                raise SessionError(_BUSY)
+            with lock:
+                self._check_open()
+                if executable is not None and limit is None and executable.step(values):
+                    return done
+                arrays: Sequence[Any] = values
+                if executable is None or not executable.accepts(values):
+                    executable, arrays = prepare(values)
+                if limit is not None:
+                    self._keep_limit(executable.program, limit)
+                results = executable.run(arrays)
             if single:
                 return results[0][()]
-            return None if only_effects else rebuild([r[()] for r in results])
+            return rebuild([r[()] for r in results])
 
         return run
 
@@ -204,7 +180,8 @@ class Session:
             declared shape, which must be static then.
         """
         given = self._feeds(feeds)
-        with self._turn:
+        with self._turn():
+            self._check_open()
             resolved = resolve_fetches(self.graph, fetches)
             missing = [t for t in _placeholders(resolved, given) if t not in given]
             shapes: dict[Tensor, Shape] = {t: _shape_of(t, value) for t, value in given.items()}
@@ -323,18 +300,30 @@ class Session:
         infos = {i.name: i for i in type(backend_for(self.device)).devices()}
         return infos[self.device].libraries
 
+    def _turn(self) -> Any:
+        """The lock that lets one thread at a time use the session. Raises SessionError inside a run of its own."""
+        if self._lock._is_owned():
+            raise SessionError(_BUSY)
+        return self._lock
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise SessionError("this session is closed")
+
     # --- variables ---
 
     def load(self, variable: Any, value: Any) -> None:
         """Set a variable of this session's graph to `value`, of its type. Raises as feeding does."""
         array = self._fitting(variable, value)
-        with self._turn:
+        with self._turn():
+            self._check_open()
             self._set(variable, array)
 
     def load_all(self, values: Mapping[Any, Any]) -> None:
         """Set several variables, all or none."""
         arrays = {v: self._fitting(v, value) for v, value in values.items()}
-        with self._turn:
+        with self._turn():
+            self._check_open()
             for v, array in arrays.items():
                 self._set(v, array)
 
@@ -363,13 +352,13 @@ class Session:
 
     def close(self) -> None:
         """Drop variables, programs and device memory. Closing twice is harmless; a later run is an error."""
-        if self._turn.closed:
+        if self._closed:
             return
-        with self._turn:
+        with self._turn():
+            self._closed = True
             self._signatures.clear()
             self._store = VariableStore()
             backend_for(self.device).close()
-        self._turn.refusal = _CLOSED
 
     @contextmanager
     def as_default(self) -> Iterator[Session]:
@@ -382,8 +371,7 @@ class Session:
             _default.reset(token)
 
     def __enter__(self) -> Self:
-        if self._turn.closed:
-            raise SessionError("this session is closed")
+        self._check_open()
         scope = self.as_default()
         scope.__enter__()
         self._tokens.append(scope)
@@ -395,7 +383,7 @@ class Session:
             self.close()
 
     def __repr__(self) -> str:
-        state = "closed" if self._turn.closed else self.device
+        state = "closed" if self._closed else self.device
         return f"<Session of {self.graph!r}, {state}>"
 
     def __reduce__(self) -> Any:

@@ -136,7 +136,7 @@ def test_blocks_are_found_with_what_they_print():
 
 
 def test_an_error_is_told_with_its_line_in_the_block():
-    printed, raised = output_of("import graphflow as gf\ngf.zeros([-1])\n", {})
+    printed, raised = output_of("import graphflow as gf\ngf.ones([2]) @ gf.ones([3])\n", {})
     assert raised
     assert printed.startswith("ShapeError: ")
     assert "model.py:2" in printed

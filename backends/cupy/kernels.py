@@ -31,7 +31,6 @@ _OLD_NAMES = {
 """CuPy 14 has the Array API's names; 13 has these."""
 
 
-
 def namespace(cupy: Any) -> Any:
     """The array module for kernels: `cupy` itself, or a copy of it with what this version lacks of the Array API."""
     if hasattr(cupy, "astype"):
@@ -53,5 +52,26 @@ def namespace(cupy: Any) -> Any:
     return module
 
 
-KERNELS: dict[str, Callable[..., Any]] = {}
+def _floor_divide(xp: Any, x: Any, y: Any, *, out: Any = None) -> Any:
+    """Floats as NumPy and Python divide them, by way of the exact remainder; CuPy gives floor(x / y).
+
+    1.0 // 0.1 is 9, although 1.0 / 0.1 rounds to 10. Source: `npy_divmod` of NumPy's npymath.
+    """
+    if x.dtype.kind in "iu":
+        return xp.floor_divide(x, y, out=out)
+    ratio = xp.divide(x, y)
+    rest = xp.fmod(x, y)
+    quotient = xp.divide(xp.subtract(x, rest), y)
+    quotient = xp.where((rest != 0) & ((rest < 0) != (y < 0)), quotient - 1, quotient)
+    whole = xp.floor(quotient)
+    whole = xp.where(quotient - whole > 0.5, whole + 1, whole)
+    whole = xp.where(quotient == 0, xp.copysign(xp.zeros_like(ratio), ratio), whole)
+    result = xp.where(y == 0, ratio, whole)
+    if out is None:
+        return result
+    xp.copyto(out, result)
+    return out
+
+
+KERNELS: dict[str, Callable[..., Any]] = {"floor_divide": _floor_divide}
 """Op name -> kernel with the signature of the op's own."""

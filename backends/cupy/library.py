@@ -46,7 +46,9 @@ def driver_version() -> int | None:
 def install_hint(driver: int | None) -> str:
     """The command that installs the CuPy which fits a driver."""
     if driver is None:
-        return "pip install 'graphflow-engine[cuda12]' or 'graphflow-engine[cuda13]', whichever fits its driver"
+        return (
+            "pip install 'graphflow-engine[cuda12]' or 'graphflow-engine[cuda13]', whichever fits its driver"
+        )
     if driver < OLDEST_DRIVER:
         return f"update the NVIDIA driver first: it serves CUDA {version_text(driver)} and CuPy needs 12.0 or newer"
     return f"pip install 'graphflow-engine[cuda{12 if driver < 13000 else 13}]'"
@@ -56,7 +58,9 @@ def import_cupy() -> Any:
     """The module `cupy`. Raises BackendError that names the extra to install where it is absent or broken."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it warns of toolkits it cannot find; the first kernel says it better
+            warnings.simplefilter(
+                "ignore"
+            )  # it warns of toolkits it cannot find; the first kernel says it better
             return importlib.import_module("cupy")
     except ModuleNotFoundError as error:
         if error.name != "cupy":
@@ -85,7 +89,9 @@ def device_rows(backend: str) -> list[DeviceInfo]:
     try:
         runtime = cupy.cuda.runtime
         count = runtime.getDeviceCount()
-        return [_row(cupy, backend, index) for index in range(count)] or [_none_usable(cupy, backend, "it counts 0")]
+        return [_row(cupy, backend, index) for index in range(count)] or [
+            _none_usable(cupy, backend, "it counts 0")
+        ]
     except Exception as error:  # noqa: BLE001 CUDA's errors are RuntimeErrors, a half-installed CUDA raises any other
         return [_none_usable(cupy, backend, f"{type(error).__name__}: {error}")]
 
@@ -112,4 +118,6 @@ def _none_usable(cupy: Any, backend: str, why: str) -> DeviceInfo:
         reason = install_hint(driver)
     else:
         reason = f"the driver serves CUDA {version_text(driver)}; if that is older than CuPy's, {install_hint(driver)}"
-    return DeviceInfo("gpu:0", backend, False, f"CuPy {cupy.__version__} finds no usable GPU ({why}): {reason}")
+    return DeviceInfo(
+        "gpu:0", backend, False, f"CuPy {cupy.__version__} finds no usable GPU ({why}): {reason}"
+    )

@@ -12,7 +12,6 @@ import ctypes
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +65,8 @@ def find_mkl() -> Path | None:
 
 def _candidates() -> Iterator[Path]:
     pattern = _NAMES.get(sys.platform, "libmkl_rt.so.*")
+    from importlib import metadata  # not at the top: it costs as much as the rest of graphflow
+
     try:
         files = metadata.distribution("mkl").files or []
     except metadata.PackageNotFoundError:
@@ -93,7 +94,9 @@ def load_mkl(path: Path, open_library: Callable[[str], Any] = ctypes.CDLL) -> Mk
         library.MKL_Set_Num_Threads_Local(1)
         threads = int(library.MKL_Get_Max_Threads())
     except (OSError, AttributeError) as error:
-        raise BackendError(f"MKL at {path} cannot be used: {error}; pip install 'graphflow-engine[mkl]'") from error
+        raise BackendError(
+            f"MKL at {path} cannot be used: {error}; pip install 'graphflow-engine[mkl]'"
+        ) from error
     return Mkl(path, _version(text.value.decode("ascii", "replace")), threads, gemm)
 
 
@@ -117,4 +120,8 @@ def _gemm(library: Any, letter: str, real: Any) -> Gemm:
 def _version(text: str) -> str:
     """`"2026.2"` from `Intel(R) oneAPI Math Kernel Library Version 2026.2-Product Build ...`."""
     words = text.split()
-    return words[words.index("Version") + 1].partition("-")[0] if "Version" in words[:-1] else "of unknown version"
+    return (
+        words[words.index("Version") + 1].partition("-")[0]
+        if "Version" in words[:-1]
+        else "of unknown version"
+    )

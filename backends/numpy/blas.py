@@ -39,7 +39,9 @@ def mkl() -> Mkl | None:
     path = find_mkl()
     if path is None:
         if wanted == "mkl":
-            raise BackendError("GRAPHFLOW_BLAS asks for MKL, which is not here: pip install 'graphflow-engine[mkl]'")
+            raise BackendError(
+                "GRAPHFLOW_BLAS asks for MKL, which is not here: pip install 'graphflow-engine[mkl]'"
+            )
         return None
     try:
         return load_mkl(path)

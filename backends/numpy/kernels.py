@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from operator import setitem
 from typing import Any
 
 import numpy as np
@@ -34,19 +35,26 @@ def bind(op: Op, attrs: Mapping[str, Any], inputs: Inputs, out: Any) -> Call | N
 
 
 def _assign(inputs: Inputs, out: Any) -> Call:
-    return np.copyto, (out, inputs[1])
+    return setitem, (out, ..., inputs[1])  # unlike np.copyto, runs no Python that an interrupt could stop
 
 
 def _cast(inputs: Inputs, out: Any, *, dtype: np.dtype[Any]) -> Call | None:
     if is_integer(dtype) and is_floating(inputs[0].dtype):
         return None  # C leaves it undefined what becomes of numbers that do not fit
-    return np.copyto, (out, inputs[0], "unsafe")
+    return setitem, (out, ..., inputs[0])
 
 
 def _fold(ufunc: np.ufunc) -> Callable[..., Call]:
     def binder(inputs: Inputs, out: Any, *, axis: Any, keepdims: bool, dtype: Any = None) -> Call:
         accumulator = out.dtype if dtype is None else working_dtype(np, dtype)
-        return ufunc.reduce, (inputs[0], axis, accumulator, out, keepdims)
+        only = axis[0] if isinstance(axis, tuple) and len(axis) == 1 else axis
+        return ufunc.reduce, (
+            inputs[0],
+            only,
+            None if accumulator == inputs[0].dtype else accumulator,
+            out,
+            keepdims,
+        )
 
     return binder
 

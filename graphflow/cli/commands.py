@@ -47,33 +47,31 @@ def render(options: Namespace) -> int:
 
 def demo(options: Namespace) -> int:
     """Run `examples/demo.py` of a clone."""
-    return _run_module("examples.demo", _ROOT / "examples" / "demo.py", "the demo", options.arguments)
+    return _run_file(_ROOT / "examples" / "demo.py", "the demo", options.arguments)
 
 
 def bench(options: Namespace) -> int:
     """Run `python -m benchmarks` of a clone."""
-    return _run_module(
-        "benchmarks", _ROOT / "benchmarks" / "__main__.py", "the benchmarks", options.arguments
-    )
+    return _run_file(_ROOT / "benchmarks" / "__main__.py", "the benchmarks", options.arguments)
 
 
-def _run_module(module: str, file: Path, what: str, arguments: list[str]) -> int:
+def _run_file(file: Path, what: str, arguments: list[str]) -> int:
     if not file.is_file():
         raise ProgramError(
-            f"{what} come with the source, not with the installed package; clone the repository and run this there"
-            f" (looked for {file})"
+            f"{what}: not part of the installed package, only of the source; clone the repository and run the same "
+            f"command there (looked for {file})"
         )
     with run_as_program(str(file), arguments):
         sys.path[0] = str(_ROOT)
         try:
-            runpy.run_module(module, run_name="__main__", alter_sys=True)
+            runpy.run_path(str(file), run_name="__main__")
         except SystemExit as stop:
             if isinstance(stop.code, str):
                 raise ProgramError(stop.code) from None
             return stop.code or 0
         except ModuleNotFoundError as error:
             raise ProgramError(
-                f'{what} need {error.name}, which is not installed; pip install "graphflow-engine[demo]"'
+                f'{what}: {error.name} is not installed; pip install "graphflow-engine[demo]"'
             ) from error
     return 0
 
@@ -142,8 +140,16 @@ def default_fetches(graph: Graph) -> list[Node] | list[Tensor]:
 
 
 def _check_sizes(graph: Graph, fetches: list[Any], feeds: dict[str, tuple[int, ...]]) -> None:
-    """Say all at once which placeholders still need a shape, in the words of the command line."""
-    given = {graph.as_graph_element(name if ":" in name else f"{name}:0") for name in feeds}
+    """Say, in the words of the command line, which shapes do not fit and which placeholders still need one."""
+    given: dict[Tensor, tuple[int, ...]] = {}
+    for name, shape in feeds.items():
+        t = graph.get_tensor_by_name(name if ":" in name else f"{name}:0")
+        given[t] = shape
+        if t.type.shape is not None and len(t.type.shape) != len(shape):
+            wanted = ",".join(map(str, t.type.shape))
+            raise FeedError(
+                f"--feed {name}={','.join(map(str, shape))}: {t.op.name} is {t.type}; say {name}={wanted}"
+            )
     elements = [graph.as_graph_element(f) for f in fetches]
     stack = [e.op if isinstance(e, Tensor) else e for e in elements if e not in given]
     seen: set[Node] = set()

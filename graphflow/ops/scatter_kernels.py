@@ -92,6 +92,10 @@ def _combine_rows(target: Any, rows: Any, source: Any, first: int, ufunc: Any) -
             ufunc.at(target.reshape(-1), where, new)
 
 
+def _concat(xp: Any, arrays: Sequence[Any], axis: int) -> Any:
+    return xp.concat(arrays, axis=axis) if hasattr(xp, "concat") else xp.concatenate(arrays, axis=axis)
+
+
 def scatter_sorted(xp: Any, x: Any, flat: Any, updates: Any, mode: str) -> Any:
     """Any array module: a new array[before, n, after] with updates[before, m, after] combined at `flat`[m]."""
     if flat.shape[0] == 0:
@@ -107,7 +111,7 @@ def scatter_sorted(xp: Any, x: Any, flat: Any, updates: Any, mode: str) -> Any:
                 break
             joined = combine(values[:, :-step, :], values[:, step:, :])
             joined = xp.where(same[None, :, None], joined, values[:, step:, :])
-            values = xp.concat([values[:, :step, :], joined], axis=1)
+            values = _concat(xp, [values[:, :step, :], joined], 1)
             step *= 2
     places = xp.arange(x.shape[1], dtype=xp.int64)
     last = xp.searchsorted(keys, places, side="right") - 1
@@ -179,7 +183,7 @@ def take_last(xp: Any, x: Any, *indices: Any, axis: int) -> Any:
     order = stable_argsort(xp, keys)
     ranked = xp.take(keys, order)
     final = xp.ones((min(1, keys.shape[0]),), dtype=dtype_of(xp, np.dtype(bool)))
-    ends = xp.concat([ranked[1:] != ranked[:-1], final])
+    ends = _concat(xp, [ranked[1:] != ranked[:-1], final], 0)
     keep = xp.take(ends, stable_argsort(xp, order))
     result = xp.where(keep[None, :, None], picked, xp.zeros((), dtype=x.dtype))
     return xp.reshape(result, (*x.shape[:first], *flat.shape, *x.shape[last:]))

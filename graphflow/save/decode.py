@@ -17,7 +17,7 @@ from graphflow.graph import BodyGraph, Graph, Node, Scope, Tensor, canonical_dev
 from graphflow.op import OPS, Op
 from graphflow.ops.body import Body, needed
 from graphflow.ops.state import Variable
-from graphflow.save.encode import symbol_key
+from graphflow.save.rows import symbol_key
 from graphflow.save.signature import attribute_types
 from graphflow.save.tables import Tables, integer, listed, record, row_of, text
 from graphflow.types import SUPPORTED, Dim, TensorType, substitute

@@ -22,8 +22,6 @@ A node's inputs are [node, output] of its own graph and stand before it. Attribu
 
 from __future__ import annotations
 
-import math
-import struct
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -32,16 +30,10 @@ import numpy as np
 from graphflow.errors import GraphError, shorten
 from graphflow.graph import Graph, Node, Tensor
 from graphflow.ops.body import Body
-from graphflow.ops.constant import Literal
 from graphflow.ops.state import Variable
-from graphflow.origin import UNKNOWN, Origin
-from graphflow.save.container import MAX_DIGITS
-from graphflow.types import SUPPORTED, Dim, TensorType
+from graphflow.save.rows import Rows, numbered
 
-__all__ = ["encode", "float_text", "symbol_key"]
-
-MAX_NESTING = 20
-"""How deep the tuples of an attribute may be nested."""
+__all__ = ["encode"]
 
 
 def encode(graph: Graph, writer: str) -> tuple[dict[str, Any], list[np.ndarray[Any, Any]]]:
@@ -51,50 +43,31 @@ def encode(graph: Graph, writer: str) -> tuple[dict[str, Any], list[np.ndarray[A
     """
     encoder = _Encoder()
     encoder.run(graph.operations)
-    return {"writer": writer, "seed": graph.seed, **encoder.tables(graph)}, encoder.arrays
-
-
-def float_text(value: float) -> str:
-    """A float as text that gives the very same bits back: hexadecimal, and the payload of a NaN."""
-    return "nan" + struct.pack(">d", value).hex() if math.isnan(value) else value.hex()
+    return {"writer": writer, "seed": graph.seed, **encoder.tables(graph)}, encoder.rows.arrays
 
 
 class _Encoder:
-    """The tables while they are filled; a dict is a table with its rows numbered in the order of first use."""
+    """Graphs, bodies, variables and collections while they are written down."""
 
     def __init__(self) -> None:
-        self._symbols: dict[str, int] = {}
-        self._dims: dict[Dim, int] = {}
-        self._types: dict[TensorType, int] = {}
-        self._constants: dict[Literal, int] = {}
-        self._places: dict[Origin, int] = {}
-        self._place_of: dict[tuple[int, int], int] = {}
+        self.rows = Rows()
         self._bodies: dict[Body, int] = {}
         self._body_rows: list[dict[str, Any]] = []
         self._graphs: list[list[dict[str, Any]]] = []
         self._position: dict[Node, tuple[int, int]] = {}
-        self.arrays: list[np.ndarray[Any, Any]] = []
 
     def tables(self, graph: Graph) -> dict[str, Any]:
-        """All tables but the constants' data."""
+        """The whole header but seed and writer."""
         variables = self._variables(graph)
         collections = {
             name: [self._item(name, item, variables) for item in graph.get_collection(name)]
             for name in graph.get_all_collection_keys()
         }
-        variable_rows = [self._variable(v) for v in variables]
-        types = [[t.dtype.name, self._shape(t)] for t in self._types]
-        constants = [[a.dtype.name, list(a.shape)] for a in self.arrays]
-        dims = [self._terms(d) for d in self._dims]
         return {
-            "symbols": self._symbol_rows(),
-            "dims": dims,
-            "types": types,
-            "constants": constants,
-            "places": [[p.file, p.line, p.function] for p in self._places],
+            **self.rows.tables(),
             "graphs": self._graphs,
             "bodies": self._body_rows,
-            "variables": variable_rows,
+            "variables": [self._variable(v) for v in variables],
             "collections": collections,
             "names": {
                 name: count
@@ -145,12 +118,12 @@ class _Encoder:
             row["inputs"] = [self._output(t, number) for t in node.inputs]
         if node.attrs:
             row["attrs"] = {name: self._attribute(node, name, value) for name, value in node.attrs.items()}
-        row["types"] = [self._type(t.type) for t in node.outputs]
+        row["types"] = [self.rows.type(t.type) for t in node.outputs]
         if node.control_inputs:
             row["control"] = [self._own(n, number) for n in node.control_inputs]
         if node.device is not None:
             row["device"] = node.device
-        place = self._place(node)
+        place = self.rows.place(node)
         if place is not None:
             row["place"] = place
         if node.cause is not None:
@@ -171,96 +144,15 @@ class _Encoder:
     def _cause(self, cause: Node) -> dict[str, Any]:
         """The forward node that a gradient belongs to; where it is not in the file, what messages say of it."""
         known = self._position.get(cause)
-        return {"node": list(known)} if known else {"name": cause.name, "place": self._place(cause)}
-
-    def _place(self, node: Node) -> int | None:
-        if node._code is None:
-            return None
-        key = (id(node._code), node._lasti)  # decoding costs more than everything else about a node
-        place = self._place_of.get(key)
-        if place is None:
-            origin = node.origin
-            if origin is UNKNOWN:
-                return None
-            place = self._place_of[key] = _numbered(self._places, origin)
-        return place
-
-    # --- attributes and types ---
+        return {"node": list(known)} if known else {"name": cause.name, "place": self.rows.place(cause)}
 
     def _attribute(self, node: Node, name: str, value: Any) -> Any:
         try:
-            return self._value(value, 0)
+            return self.rows.value(value, self._bodies)
         except TypeError as error:
             raise GraphError(
                 f"save_graph: {node.op.name}: attribute {name!r} holds {error}, which no file can hold"
             ).at(node.place) from None
-
-    def _value(self, value: Any, depth: int) -> Any:
-        kind = type(value)
-        if value is None or kind is bool or kind is str:
-            return value
-        if kind is int:
-            if abs(value) >= 10 ** (MAX_DIGITS - 1):
-                raise TypeError("an integer of more digits than allowed")
-            return value
-        if kind is float:
-            return {"float": float_text(value)}
-        if kind is complex:
-            return {"complex": [float_text(value.real), float_text(value.imag)]}
-        if kind is Dim:
-            return {"dim": self._dim(value)}
-        if kind is Literal:
-            return {"constant": self._constant(value)}
-        if kind is Body:
-            return {"body": self._bodies[value]}
-        if kind is TensorType:
-            return {"type": self._type(value)}
-        if isinstance(value, np.dtype) and value.name in SUPPORTED:
-            return {"dtype": value.name}
-        if kind is tuple and depth < MAX_NESTING:
-            return self._tuple(value, depth)
-        raise TypeError(shorten(value))
-
-    def _tuple(self, value: tuple[Any, ...], depth: int) -> list[Any]:
-        if value and all(_is_symbol_pair(item) for item in value):
-            # a table of sizes: (symbol, the same as a dimension), by name; names of unknowns differ from run to run
-            ordered = sorted(value, key=lambda item: symbol_key(item[0]))
-            return [[{"symbol": self._symbol(name)}, {"dim": self._dim(d)}] for name, d in ordered]
-        return [self._value(item, depth + 1) for item in value]
-
-    def _constant(self, literal: Literal) -> int:
-        number = _numbered(self._constants, literal)
-        if number == len(self.arrays):
-            self.arrays.append(literal.array)
-        return number
-
-    def _type(self, type: TensorType) -> int:
-        for d in type.shape or ():
-            if isinstance(d, Dim):
-                self._dim(d)
-        return _numbered(self._types, type)
-
-    def _shape(self, type: TensorType) -> list[Any] | None:
-        if type.shape is None:
-            return None
-        return [{"dim": self._dims[d]} if isinstance(d, Dim) else int(d) for d in type.shape]
-
-    def _dim(self, dim: Dim) -> int:
-        for name in dim.symbols:
-            self._symbol(name)
-        return _numbered(self._dims, dim)
-
-    def _symbol(self, name: str) -> int:
-        return _numbered(self._symbols, name)
-
-    def _terms(self, dim: Dim) -> list[Any]:
-        rows = [[sorted(self._symbols[name] for name in monomial), c] for monomial, c in dim.terms]
-        return sorted(rows)
-
-    def _symbol_rows(self) -> list[str | int]:
-        unnamed = sorted((name for name in self._symbols if name.startswith("?")), key=symbol_key)
-        ranks = {name: rank for rank, name in enumerate(unnamed)}
-        return [ranks.get(name, name) for name in self._symbols]
 
     # --- variables and collections ---
 
@@ -269,7 +161,7 @@ class _Encoder:
         for name in graph.get_all_collection_keys():
             for item in graph.get_collection(name):
                 if isinstance(item, Variable) and item.graph is graph:
-                    _numbered(found, item)
+                    numbered(found, item)
         return found
 
     def _variable(self, v: Variable) -> dict[str, Any]:
@@ -289,15 +181,11 @@ class _Encoder:
         if isinstance(item, Tensor) and item.op in self._position:
             return {"tensor": self._output(item, 0)}
         try:
-            return {"value": self._value(item, 0)}
+            return {"value": self.rows.value(item, {})}
         except (TypeError, KeyError):
             raise GraphError(
                 f"save_graph: collection {shorten(collection)} holds {shorten(item)}, which no file can hold"
             ) from None
-
-
-def _numbered(table: dict[Any, int], key: Any) -> int:
-    return table.setdefault(key, len(table))
 
 
 def _bodies_in(node: Node) -> Iterator[Body]:
@@ -308,14 +196,3 @@ def _bodies_in(node: Node) -> Iterator[Body]:
             yield value
         elif type(value) is tuple:
             stack.extend(reversed(value))
-
-
-def symbol_key(name: str) -> tuple[int, str]:
-    """Sorts unnamed unknowns by when they were made, as their names are `?` and a running number; others by name."""
-    return (len(name), name) if name.startswith("?") else (0, name)
-
-
-def _is_symbol_pair(value: Any) -> bool:
-    if type(value) is not tuple or len(value) != 2 or type(value[0]) is not str:
-        return False
-    return type(value[1]) is Dim and value[1].symbols == (value[0],)

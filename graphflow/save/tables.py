@@ -17,7 +17,7 @@ from graphflow.ops.body import Body
 from graphflow.ops.constant import Literal
 from graphflow.origin import Origin
 from graphflow.save.container import restored
-from graphflow.save.encode import MAX_NESTING, float_text
+from graphflow.save.rows import MAX_NESTING, float_text
 from graphflow.types import MAX_NBYTES, MAX_RANK, SUPPORTED, Dim, TensorType, unknown_dim
 
 __all__ = ["Tables", "integer", "listed", "record", "row_of", "text"]

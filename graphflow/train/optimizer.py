@@ -105,14 +105,16 @@ class Optimizer:
         variables = [v for _, v in pairs]
         graph = variables[0].graph
         with _inside(_home(graph)):
+            with name_scope(f"{label}/prepare") as prepare:
+                rate = self._current_rate()  # first: a bad one must leave no slots behind
             for v in variables:
                 with scoped(graph=graph, prefix=v.op.name + "/", control=(), device=v.device):
                     self._create_slots(v)
             with scoped(graph=graph, prefix="", control=(), device=variables[0].device):
                 self._create_own(graph, variables)
             updates: list[Any] = []
-            with name_scope(f"{label}/prepare"):
-                rates = self._prepare(graph, self._current_rate())
+            with name_scope(prepare):
+                rates = self._prepare(graph, rate)
             for g, v in pairs:
                 with (
                     name_scope(f"{label}/update_{v.op.name}"),

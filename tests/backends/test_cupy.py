@@ -375,6 +375,22 @@ def test_overrides_are_of_ops_that_exist():
     assert set(KERNELS) <= set(OPS)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_floats_are_divided_as_numpy_divides_them(fake: Fake, dtype: str):
+    edges = np.array([0.0, -0.0, 1.0, -1.0, 0.1, -0.1, 7.5, -7.5, 1e-30, 1e30, np.inf, -np.inf, np.nan], dtype)
+    drawn = np.random.default_rng(0).normal(0, 100, 30).astype(dtype)
+    values = np.concatenate([edges, drawn, np.round(drawn)])
+    x, y = np.meshgrid(values, values)
+    with np.errstate(all="ignore"):
+        expected = np.floor_divide(x, y)
+    xp = namespace(fake.cupy)
+    on_gpu = [fake.cupy.asarray(v) for v in (x, y)]
+    out = fake.cupy.zeros(x.shape, dtype)
+    for result in (KERNELS["floor_divide"](xp, *on_gpu), KERNELS["floor_divide"](xp, *on_gpu, out=out)):
+        np.testing.assert_array_equal(result.get(), expected)
+        np.testing.assert_array_equal(np.signbit(result.get()), np.signbit(expected))
+
+
 def test_old_versions_get_the_names_of_the_array_api(fake: Fake):
     xp = namespace(fake.cupy)
     assert xp.__name__ == "cupy"

@@ -262,7 +262,6 @@ def test_questions_about_types_are_answered_at_once() -> None:
         (lambda x: np.concatenate([x, x], out=A), r"np.concatenate: the argument out="),
         (lambda x: np.zeros_like(x, shape=(2,)), r"np.zeros_like: the argument shape=\(2,\)"),
         (lambda x: np.pad(x, 1, mode="linear_ramp", end_values=3), r"np.pad: the argument end_values=3"),
-        (lambda x: np.sort(x, order="f"), r"np.sort: the argument order='f'"),
         (lambda x: np.einsum("ij->i", x, casting="no"), r"np.einsum: the argument casting='no'"),
         (lambda x: np.clip(x, 0, 1, out=A), r"np.clip: the argument out="),
     ],

@@ -39,7 +39,9 @@ def build_model() -> dict[str, Any]:
         step = gf.identity(w.assign_sub(0.1 * g), name="step")
     after = w.read() + 1.0
     gf.get_default_graph().add_to_collection("losses", loss)
-    gf.get_default_graph().add_to_collection("settings", ("adam", 0.5, -0.0, float("nan"), 3, None, True, 2 + 1j))
+    gf.get_default_graph().add_to_collection(
+        "settings", ("adam", 0.5, -0.0, float("nan"), 3, None, True, 2 + 1j)
+    )
     gf.global_variables_initializer()
     found = {"y": y, "rows": rows, "noise": noise, "loss": loss, "g": g, "branch": branch, "count": count}
     return {**found, "total": total, "gu": gu, "step": step, "after": after}
@@ -52,7 +54,7 @@ def feeds() -> dict[str, Any]:
 
 
 def build_tiny() -> gf.Graph:
-    """A graph whose file is small enough to try out every byte."""
+    """A graph whose file is small enough to change every byte of it, and every value."""
     graph = gf.Graph()
     with graph.as_default():
         x = gf.placeholder("float32", (None,), name="x")
@@ -75,16 +77,25 @@ def sealed(header: Any, blob: bytes, version: int = 1) -> bytes:
     return b"GRAPHFLW" + struct.pack("<I", version) + hashlib.sha256(rest).digest() + rest
 
 
-def changed(header: Any, junk: list[Any]) -> Iterator[tuple[str, Any]]:
-    """Copies of a header, each with one value replaced by junk, dropped, repeated or given an unknown key."""
+def changed(header: Any, junk: list[Any], step: int) -> Iterator[tuple[str, Any]]:
+    """Copies of a header, each with one value replaced by junk, dropped, repeated, or beside an unknown key.
+
+    step: only every so many of all such changes.
+    """
+    for number, (what, path, edit) in enumerate(_edits(header, junk)):
+        if number % step == 0:
+            yield what, _edited(header, path, edit)
+
+
+def _edits(header: Any, junk: list[Any]) -> Iterator[tuple[str, tuple[Any, ...], Any]]:
     for path in list(_paths(header, ())):
         for value in junk:
-            yield f"{path} = {value!r}"[:200], _edited(header, path, lambda box, key, v=value: box.__setitem__(key, v))
-        yield f"del {path}", _edited(header, path, lambda box, key: box.__delitem__(key))
+            yield f"{path} = {value!r}"[:200], path, lambda box, key, v=value: box.__setitem__(key, v)
+        yield f"del {path}", path, lambda box, key: box.__delitem__(key)
         if isinstance(path[-1], int):
-            yield f"{path} twice", _edited(header, path, lambda box, key: box.insert(key, copy.deepcopy(box[key])))
+            yield f"{path} twice", path, lambda box, key: box.insert(key, copy.deepcopy(box[key]))
         else:
-            yield f"unknown key beside {path}", _edited(header, path, lambda box, key: box.__setitem__("__class__", 1))
+            yield f"unknown key beside {path}", path, lambda box, key: box.__setitem__("__class__", 1)
 
 
 def _paths(value: Any, path: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:

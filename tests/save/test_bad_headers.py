@@ -41,28 +41,32 @@ def load(tmp_path):
 JUNK = [None, -1, 3, "__class__", [], {"body": 0}]
 
 
+def fault(load, header, blob):
+    """The error of loading, or None."""
+    try:
+        load(header, blob)
+    except GraphflowError as error:
+        return error
+    return None
+
+
 def test_any_value_changed(load, tiny):
     """A changed file is refused in words, or is another sound graph."""
     header, blob = tiny
     refused = 0
-    for what, made in changed(header, JUNK):
-        try:
-            load(made, blob)
-        except FormatError as error:
-            refused += 1
-            assert str(error).startswith("'"), what  # every message begins with the file
-    assert refused > 1000
+    for what, made in changed(header, JUNK, 3):
+        error = fault(load, made, blob)
+        assert error is None or (isinstance(error, FormatError) and str(error).startswith("'")), (what, error)
+        refused += error is not None
+    assert refused > 400
 
 
 @pytest.mark.slow
 def test_any_value_of_a_larger_graph_changed(load, model):
     header, blob = model
-    for number, (_, made) in enumerate(changed(header, [*JUNK, True, 2**63, {"float": "inf"}, {"dim": 0}])):
-        if number % 11 == 0:
-            try:
-                load(made, blob)
-            except GraphflowError as error:
-                assert isinstance(error, FormatError)
+    for what, made in changed(header, [*JUNK, True, 2**63, {"float": "inf"}, {"dim": 0}], 29):
+        error = fault(load, made, blob)
+        assert error is None or isinstance(error, FormatError), (what, error)
 
 
 def node(header, name):
@@ -252,7 +256,9 @@ def bodies_in_a_ring(h):
 def a_body_that_nothing_uses(h):
     "belong to no node"
     h["graphs"].append([])
-    h["bodies"].append({"graph": len(h["graphs"]) - 1, "inputs": [], "outputs": [], "effects": [], "captures": 0})
+    h["bodies"].append(
+        {"graph": len(h["graphs"]) - 1, "inputs": [], "outputs": [], "effects": [], "captures": 0}
+    )
 
 
 def a_graph_that_nothing_uses(h):
@@ -340,7 +346,9 @@ def no_graph(h):
 EDITS = [
     value
     for value in list(globals().values())
-    if callable(value) and value.__module__ == __name__ and getattr(value, "__code__", None) is not None
+    if callable(value)
+    and value.__module__ == __name__
+    and getattr(value, "__code__", None) is not None
     and value.__code__.co_varnames[:1] == ("h",)
 ]
 
@@ -356,5 +364,7 @@ def test_a_lie_is_found(load, model, change):
 def test_an_error_names_node_and_line(load, model):
     header, blob = copy.deepcopy(model[0]), model[1]
     node(header, "hidden/y")["types"] = [0, 0]
-    with pytest.raises(FormatError, match=r"x\.gfg': node 'hidden/y' \(tanh\), made at graphs\.py:\d+: the file says"):
+    with pytest.raises(
+        FormatError, match=r"x\.gfg': node 'hidden/y' \(tanh\), made at graphs\.py:\d+: the file says"
+    ):
         load(header, blob)

@@ -8,6 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -60,7 +61,9 @@ def test_a_missing_file(tmp_path):
 
 
 @needs_posix
-@pytest.mark.parametrize("kind", ["folder", "pipe", "socket", "device", "endless link", "name that is too long"])
+@pytest.mark.parametrize(
+    "kind", ["folder", "pipe", "socket", "device", "endless link", "name that is too long"]
+)
 def test_what_is_no_file_is_refused_at_once(tmp_path, kind):
     path = tmp_path / "x"
     if kind == "folder":
@@ -69,7 +72,7 @@ def test_what_is_no_file_is_refused_at_once(tmp_path, kind):
         os.mkfifo(path)
     elif kind == "socket":
         if len(str(path)) > 100:
-            path = Path("/tmp") / f"graphflow-test-{os.getpid()}"
+            path = Path(tempfile.gettempdir()) / f"graphflow-test-{os.getpid()}"
         server = socket.socket(socket.AF_UNIX)
         server.bind(str(path))
         server.close()
@@ -98,7 +101,9 @@ def test_writes_and_replaces(tmp_path):
     assert names_in(tmp_path) == ["a"]
 
 
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt(), ValueError("no")])
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), KeyboardInterrupt(), ValueError("no")]
+)
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, error):
     def pieces():
         yield b"half"
@@ -222,9 +227,7 @@ def test_writers_and_readers_at_once(tmp_path):
             atomic_write(tmp_path / "a", data)
 
     def read():
-        for _ in range(50):
-            if read_regular(tmp_path / "a", 10**6) not in versions:
-                faults.append("mixed")
+        faults.extend(1 for _ in range(50) if read_regular(tmp_path / "a", 10**6) not in versions)
 
     threads = [threading.Thread(target=write, args=[data]) for data in versions]
     threads += [threading.Thread(target=read) for _ in range(2)]
