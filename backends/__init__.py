@@ -10,4 +10,4 @@ from graphflow.origin import mark_internal
 
 __all__ = ["Backend", "DeviceInfo", "backend_for", "canonical", "list_devices", "register", "unregister"]
 
-mark_internal(os.path.dirname(os.path.abspath(__file__)))
+mark_internal(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 names as code objects hold them

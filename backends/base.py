@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
+from operator import setitem
 from typing import Any
 
 import numpy as np
@@ -101,9 +102,13 @@ class Backend:
         """A new C-contiguous array equal to `value`."""
         return self.xp.array(value, order="C")
 
-    def advance(self, counter: Any) -> None:
-        """Add one to an int64[] of this device, in place."""
-        self.xp.add(counter, 1, counter)
+    def store(self, target: Any, source: Any) -> Call:
+        """The call that fills `target` from `source`, of one type, at a commit: no Python in it may be interrupted."""
+        return setitem, (target, ..., source)
+
+    def advance(self, counter: Any) -> Call:
+        """The call that adds one to an int64[] of this device at a commit: see `store`."""
+        return self.xp.add, (counter, 1, counter)
 
     # --- kernels ---
 
@@ -119,7 +124,7 @@ class Backend:
 
     # --- control ---
 
-    def scope(self, program: Program) -> AbstractContextManager[None] | None:
+    def scope(self, program: Program) -> AbstractContextManager[Any] | None:
         """What each run of a program with nodes on this device enters, the same every time; None for nothing."""
         return None
 

@@ -7,6 +7,7 @@ Built-in and third-party backends are found the same way: by entry points of the
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 from graphflow.backends.base import Backend, DeviceInfo
 from graphflow.errors import ArgumentError, BackendError, GraphflowError, shorten
@@ -20,7 +21,6 @@ _registered: dict[str, type[Backend]] = {}
 _found: dict[str, type[Backend]] = {}
 _instances: dict[str, Backend] = {}
 _lock = threading.RLock()
-_searched = False
 
 
 def register(backend: type[Backend]) -> type[Backend]:
@@ -60,9 +60,8 @@ def _forget(backend: type[Backend]) -> None:
 
 
 def _classes() -> dict[str, type[Backend]]:
-    global _searched
     with _lock:
-        if not _searched:
+        if not _found:
             from importlib import metadata  # not at the top: it costs as much as the rest of graphflow
 
             from graphflow.backends.cupy import CupyBackend
@@ -76,7 +75,6 @@ def _classes() -> dict[str, type[Backend]]:
                 except Exception as error:  # noqa: BLE001 another package's fault must not stop those that work
                     loaded = _broken(entry.name, error)
                 _found.setdefault(loaded.name, loaded)
-            _searched = True
         return {**_found, **_registered}
 
 
@@ -99,7 +97,7 @@ def _devices(backend: type[Backend]) -> list[DeviceInfo]:
     try:
         return backend.devices()
     except Exception as error:  # noqa: BLE001 listing shows what is wrong instead of failing
-        text = str(error) if isinstance(error, GraphflowError) else f"{type(error).__name__}: {error}"
+        text = error.text if isinstance(error, GraphflowError) else f"{type(error).__name__}: {error}"
         return [DeviceInfo(f"{kind}:0", backend.name, False, text) for kind in backend.kinds]
 
 

@@ -48,4 +48,5 @@ if __name__ == "__main__":
     with gf.device("toy"):
         y = gf.exp(x) * 2.0
     print(gf.Session().run(gf.sum(y), {x: np.zeros(3, np.float32)}))
-    print(backend_for("toy").moved, "bytes moved: x and the constant there, y back")
+    toy: Any = backend_for("toy")
+    print(toy.moved, "bytes moved: x and the constant there, y back")

@@ -31,6 +31,8 @@ from __future__ import annotations
 
 import builtins
 
+from graphflow.origin import decode, user_frame
+
 __all__ = [
     "ArgumentError",
     "AssertError",
@@ -63,11 +65,29 @@ __all__ = [
 class GraphflowError(Exception):
     """Root of all errors that graphflow raises on purpose.
 
-    `located` tells whether the message already names the user's line; whoever first knows
-    the node adds it with `at`, and nobody adds it twice.
+    `str(error)` ends with the user's line: that of the node where one is to blame (whoever first knows it
+    adds it with `at`, and nobody adds it twice), else that of the call that raised. Formatting an error
+    into another message gives the text alone.
     """
 
     located = False
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
+        self._frame = user_frame()
+
+    @property
+    def text(self) -> str:
+        """The message without the line of the call."""
+        return str(self.args[0]) if self.args else ""
+
+    def __str__(self) -> str:
+        if self.located or self._frame[0] is None:
+            return self.text
+        return f"{self.text}\n  at {decode(*self._frame)}"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.text, spec)
 
     def at(self, place: str) -> GraphflowError:
         """Add one line that says where the node was made, unless one is there. Returns self."""

@@ -728,9 +728,8 @@ def _explain(
 
 def _prefixed(error: GraphflowError, op: Op) -> GraphflowError:
     """The error with the op's name in front, unless it is there."""
-    text = str(error)
-    if not error.located and not text.startswith(op.name):
-        error.args = (f"{op.name}: {text}",)
+    if not error.located and not error.text.startswith(op.name):
+        error.args = (f"{op.name}: {error.text}",)
     return error
 
 

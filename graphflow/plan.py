@@ -162,22 +162,20 @@ class Plan:
         return self.work / workers + self.span * (1 - 1 / workers)
 
     def live_at_peak(self) -> list[tuple[Place, int]]:
-        """(node, bytes) for every value that is held when the peak is reached, largest first."""
-        at = self.memory.peak_at
-        live: dict[int, tuple[Place, int]] = {}
+        """(node, bytes) for every value held at the instruction where most bytes are live, largest first."""
+        program = self.program
+        at = _fullest(program)
         writer: dict[int, Place] = {}
-        for number, i in enumerate(self.program.instructions):
-            for s in i.outputs:
-                writer[s] = i.place
-            if number > at:
-                break
-        for found in _live_slots(self.program, at):
-            slot = self.program.slots[found]
+        for i in program.instructions[: at + 1]:
+            writer.update(dict.fromkeys(i.outputs, i.place))
+        live = []
+        for number in _live_slots(program, at):
+            slot = program.slots[number]
             given = slot.kind in (Kind.VARIABLE, Kind.CONSTANT)
-            place = slot.place if given else writer.get(found, slot.place)
+            place = slot.place if given else writer.get(number, slot.place)
             if slot.nbytes and place is not None:
-                live[found] = (place, slot.nbytes)
-        return sorted(live.values(), key=lambda pair: -pair[1])
+                live.append((place, slot.nbytes))
+        return sorted(live, key=lambda pair: -pair[1])
 
     def explain(self, rows: int = 8) -> str:
         """The plan in words: memory with what is live at the peak, work and span, the critical path with lines."""
@@ -214,9 +212,9 @@ class Plan:
         for place, seconds in [pair for pair in path if pair in slowest][:rows]:
             yield f"          {_seconds(seconds):>12}  {place.name}  {place.texts[1]}"
 
-    def explain_limit(self, limit: int) -> str:
-        """Why `limit` is not kept: the forecast, and the nodes that hold most at the peak, with their lines."""
-        lines = [f"this run needs {self.peak_nbytes:,} bytes, the limit is {limit:,}; live at the peak:"]
+    def needs(self) -> str:
+        """What a run needs, and the nodes that hold most of it at the peak, with their lines: for errors."""
+        lines = [f"this run needs {self.peak_nbytes:,} bytes; live at the peak:"]
         for place, nbytes in self.live_at_peak()[:8]:
             lines.append(f"  {format_nbytes(nbytes):>12}  {place}")
         return "\n".join(lines)
@@ -233,6 +231,9 @@ class Plan:
 
     def __str__(self) -> str:
         return self.explain()
+
+
+_MOVING = (Kind.BUFFER, Kind.COPIED_FEED, Kind.DYNAMIC)
 
 
 def _spans(program: Program) -> dict[int, list[int]]:
@@ -267,10 +268,25 @@ def _lifetimes(program: Program) -> dict[str, list[Lifetime]]:
     return found
 
 
+def _fullest(program: Program) -> int:
+    """The position at which the values of kernels hold most bytes."""
+    changes: dict[int, int] = {}
+    for number, (first, last) in _spans(program).items():
+        slot = program.slots[number]
+        if slot.kind in _MOVING:
+            changes[first] = changes.get(first, 0) + (slot.nbytes or 0)
+            changes[last + 1] = changes.get(last + 1, 0) - (slot.nbytes or 0)
+    live = most = at = 0
+    for position in sorted(changes):
+        live += changes[position]
+        if live > most:
+            most, at = live, position
+    return at
+
+
 def _live_slots(program: Program, position: int) -> list[int]:
     spans = _spans(program)
     held = (Kind.VARIABLE, Kind.CONSTANT)
     live = [n for n, s in enumerate(program.slots) if s.kind in held]
-    planned = (Kind.BUFFER, Kind.COPIED_FEED, Kind.DYNAMIC)
-    live += [n for n, (a, b) in spans.items() if a <= position <= b and program.slots[n].kind in planned]
+    live += [n for n, (a, b) in spans.items() if a <= position <= b and program.slots[n].kind in _MOVING]
     return live

@@ -116,9 +116,7 @@ class Session:
             self._check_open()
             signature = self._signature(fetches, tuple(fed))
             arrays = [as_feed(t, value) for t, value in fed.items()]
-            executable = self._executable(signature, tuple([a.shape for a in arrays]))
-            if limit is not None:
-                self._keep_limit(executable.program, limit)
+            executable = self._executable(signature, tuple([a.shape for a in arrays]), limit)
             recorder = Recorder(self._libraries()) if profile else None
             values = executable.run(arrays, recorder)
             if recorder is not None:
@@ -148,7 +146,7 @@ class Session:
             if len(values) != len(feeds):
                 raise FeedError(f"this callable takes {len(feeds)} arrays, got {len(values)}")
             arrays = [as_feed(t, v) for t, v in zip(feeds, values, strict=True)]
-            return self._executable(signature, tuple([a.shape for a in arrays])), arrays
+            return self._executable(signature, tuple([a.shape for a in arrays]), limit), arrays
 
         def run(*values: Any) -> Any:
             try:
@@ -164,7 +162,7 @@ class Session:
                 arrays: Sequence[Any] = values
                 if executable is None or not executable.accepts(values):
                     executable, arrays = prepare(values)
-                if limit is not None:
+                elif limit is not None:
                     self._keep_limit(executable.program, limit)
                 results = executable.run(arrays)
             if single:
@@ -226,12 +224,24 @@ class Session:
             return (kind, tuple(fetches), feeds)
         return None
 
-    def _executable(self, signature: _Signature, shapes: tuple[Shape, ...]) -> Any:
+    def _executable(self, signature: _Signature, shapes: tuple[Shape, ...], limit: int | None = None) -> Any:
         executable = signature.loaded.get(shapes)
-        if executable is None:
-            with _paused_gc():
-                program, _ = self._compile(signature, shapes)
-                executable = signature.loaded[shapes] = load(program, backend_for, self._store)
+        if executable is not None:
+            if limit is not None:
+                self._keep_limit(executable.program, limit)
+            return executable
+        with _paused_gc():
+            program, _ = self._compile(signature, shapes)
+            if limit is not None:
+                self._keep_limit(program, limit)
+            try:
+                executable = load(program, backend_for, self._store)
+            except MemoryError as error:
+                plan = Plan(program, None, self.device)
+                raise MemoryLimitError(
+                    f"the memory for this run is not to be had: {error}\n{plan.needs()}"
+                ) from error
+        signature.loaded[shapes] = executable
         return executable
 
     def _compile(self, signature: _Signature, shapes: tuple[Shape, ...]) -> tuple[Program, Subgraph]:
@@ -294,7 +304,7 @@ class Session:
     def _keep_limit(self, program: Program, limit: int) -> None:
         plan = Plan(program, None, self.device)
         if not plan.fits(limit):
-            raise MemoryLimitError(plan.explain_limit(limit))
+            raise MemoryLimitError(f"the limit is {limit:,} bytes\n{plan.needs()}")
 
     def _libraries(self) -> tuple[str, ...]:
         infos = {i.name: i for i in type(backend_for(self.device)).devices()}

@@ -291,7 +291,7 @@ def test_a_limit_is_checked_before_the_run() -> None:
     y = gf.exp(x, name="big") * 2.0
     session = gf.Session(memory_limit="1MB")
     assert session.run(y, {x: np.ones(1000)}).shape == (1000,)
-    with pytest.raises(MemoryLimitError, match=r"limit is 1,000,000(.|\n)*test_session\.py:\d+"):
+    with pytest.raises(MemoryLimitError, match=r"limit is 1,000,000 bytes(.|\n)*test_session\.py:\d+"):
         session.run(y, {x: np.ones(1_000_000)})
     assert session.run(y, {x: np.ones(1_000_000)}, memory_limit="1GiB").shape == (1_000_000,)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
@@ -21,6 +22,7 @@ from graphflow.backends.cupy.library import device_rows, import_cupy
 from graphflow.errors import BackendError, MemoryLimitError
 from graphflow.op import Op
 from graphflow.ops.ufunc import Ufunc
+from graphflow.program import Program
 
 __all__ = ["CupyBackend"]
 
@@ -51,7 +53,7 @@ class CupyBackend(Backend):
         try:
             with self._device():
                 (self._cupy.zeros(1, np.float32) + 1).get()
-        except Exception as error:  # noqa: BLE001 CuPy raises RuntimeError, ImportError, CompileException and others
+        except Exception as error:  # of any kind: RuntimeError, ImportError, CompileException
             raise BackendError(
                 f"device 'gpu:{self.index}' cannot run kernels ({type(error).__name__}: {error}); CuPy needs the "
                 "libraries of a CUDA toolkit: install one, or add them with pip install 'cupy-cuda12x[ctk]' "
@@ -104,9 +106,13 @@ class CupyBackend(Backend):
         with self._device():
             return value.copy(order="C")
 
-    def advance(self, counter: Any) -> None:
-        with self._device():
-            super().advance(counter)
+    def store(self, target: Any, source: Any) -> Call:
+        function, arguments = super().store(target, source)
+        return self._here(function), arguments
+
+    def advance(self, counter: Any) -> Call:
+        function, arguments = super().advance(counter)
+        return self._here(function), arguments
 
     # --- kernels ---
 
@@ -133,6 +139,9 @@ class CupyBackend(Backend):
         return on_this_device
 
     # --- control ---
+
+    def scope(self, program: Program) -> AbstractContextManager[Any] | None:
+        return None if self._is_alone else self._device()
 
     def _device(self) -> Any:
         return self._cupy.cuda.Device(self.index)

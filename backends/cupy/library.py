@@ -71,7 +71,7 @@ def import_cupy() -> Any:
         else:
             text = f"CuPy is not installed: {install_hint(driver)}"
         raise BackendError(text) from None
-    except Exception as error:  # noqa: BLE001 a broken install fails in any way: OSError, AttributeError, SystemError
+    except Exception as error:  # a broken install fails in any way: OSError, SystemError
         raise _broken(error) from error
 
 
@@ -85,7 +85,7 @@ def device_rows(backend: str) -> list[DeviceInfo]:
     try:
         cupy = import_cupy()
     except BackendError as error:
-        return [DeviceInfo("gpu:0", backend, False, str(error))]
+        return [DeviceInfo("gpu:0", backend, False, f"{error}")]
     try:
         runtime = cupy.cuda.runtime
         count = runtime.getDeviceCount()

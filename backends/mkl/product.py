@@ -34,7 +34,7 @@ def product_call(mkl: Mkl, a: Any, b: Any, out: Any) -> Call | None:
     left, right = _layout(a), _layout(b)
     if left is None or right is None:
         return None
-    m, n, k = *out.shape[-2:], a.shape[-1]
+    m, n, k = out.shape[-2], out.shape[-1], a.shape[-1]
     flags = (_ROW_MAJOR, left[0], right[0], _size(m), _size(n), _size(k), gemm.alpha)
     if out.ndim == 2:
         return gemm.single, (*flags, _at(a), left[1], _at(b), right[1], gemm.beta, _at(out), _size(n))
@@ -50,7 +50,7 @@ def product_call(mkl: Mkl, a: Any, b: Any, out: Any) -> Call | None:
 def _plain(*arrays: Any) -> bool:
     """True for arrays of one dtype and two axes or more, aligned and not empty."""
     dtype = arrays[0].dtype
-    return all([x.ndim >= 2 and x.size and x.flags.aligned and x.dtype == dtype for x in arrays])
+    return all(x.ndim >= 2 and x.size and x.flags.aligned and x.dtype == dtype for x in arrays)
 
 
 def _at(x: Any) -> Any:

@@ -25,7 +25,7 @@ class NumpyBackend(Backend):
     """The CPU through NumPy. Serves `"numpy"`, and `"cpu"` until a compiled backend does."""
 
     name = "numpy"
-    kinds = ("cpu", "numpy")
+    kinds: tuple[str, ...] = ("cpu", "numpy")
     xp = np
 
     @classmethod

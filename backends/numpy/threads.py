@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-
 __all__ = ["SEQUENTIAL_BLAS", "SequentialBlas", "numpy_blas"]
 
 _AFFIXES = [(p, s) for p in ("", "scipy_") for s in ("", "64_", "_64")]

@@ -182,7 +182,7 @@ class Rule:
             try:
                 t = self._tracer.value(g, x.dtype, f"{what}: gradient {k}")
             except GraphflowError as error:
-                raise GradientError(str(error)) from error
+                raise GradientError(f"{error}") from error
             if t.dtype != x.dtype or _differ(t.type, x.type):
                 raise GradientError(f"{what} gave {t.type} for input {k}, which is {x.type}").at(t.op.place)
             grads.append(t)

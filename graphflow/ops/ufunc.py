@@ -246,7 +246,7 @@ def operands2(what: str, x: Any, y: Any) -> tuple[Tensor, Tensor]:
 
 
 def _named(error: GraphflowError, what: str) -> GraphflowError:
-    text = str(error)
+    text = error.text
     if not text.startswith(what):
         error.args = (f"{what}: {text}",)
     return error

@@ -1,9 +1,9 @@
 """`gf.save_graph` and `gf.load_graph`: a graph in a file that holds data only, never code.
 
-    encode.py     graph -> header (plain values) and constants
+    encode.py     graph -> header (plain values) and constants; rows.py its small tables
     container.py  header and constants <-> bytes, with a checksum
-    tables.py     the header's small tables, checked
-    decode.py     header and constants -> graph, every node made anew
+    decode.py     header and constants -> graph, every node made anew; tables.py the small tables, state.py variables,
+                  collections and names, signature.py the attributes that an op takes
 
 The header is described in `encode.py`, the bytes around it in `container.py`.
 """

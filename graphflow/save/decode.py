@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from graphflow import config
-from graphflow.errors import FormatError, GraphflowError, NameError, shorten
-from graphflow.graph import BodyGraph, Graph, Node, Scope, Tensor, canonical_device, check_name
+from graphflow.errors import FormatError, GraphflowError, shorten
+from graphflow.graph import BodyGraph, Graph, Node, Scope, Tensor, canonical_device
 from graphflow.op import OPS, Op
 from graphflow.ops.body import Body, needed
-from graphflow.ops.state import Variable
 from graphflow.save.rows import symbol_key
 from graphflow.save.signature import attribute_types
+from graphflow.save.state import MAX_COUNT, collections_of, names_of, output_of, variables_of
 from graphflow.save.tables import Tables, integer, listed, record, row_of, text
 from graphflow.types import SUPPORTED, Dim, TensorType, substitute
 
@@ -28,8 +28,6 @@ _TABLES = ["symbols", "dims", "types", "constants", "places"]
 _HEADER = ["writer", "seed", *_TABLES, "graphs", "bodies", "variables", "collections", "names"]
 _NODE = (["op", "name", "types"], ["inputs", "attrs", "control", "device", "place", "cause"])
 _BODY = ["graph", "inputs", "outputs", "effects", "captures"]
-_VARIABLE = ["handle", "initializer", "reads", "current", "trainable"]
-_MAX_NODES = 2**31
 _NONE: list[Any] = []
 _NO_ATTRS: Mapping[str, Any] = MappingProxyType({})
 
@@ -61,6 +59,9 @@ class _Decoder:
         self._nodes: list[list[Node]] = [[] for _ in self._rows]
         self._bodies: dict[int, Body] = {}
         self._open: set[int] = set()
+        self._elsewhere: dict[
+            tuple[str, Any], Node
+        ] = {}  # stand-ins for forward nodes that are not in the file
         self._known: set[str] = set()
         self._signatures: dict[Any, Mapping[str, tuple[type, ...]]] = {}
 
@@ -71,15 +72,13 @@ class _Decoder:
             seed = integer(seed, "seed", 0, 2**64)
         text(self._header["writer"], "writer")
         # one line makes all nodes here, which is no sign of a graph that grows in a loop
-        with config.override(repeat_limit=_MAX_NODES):
+        with config.override(repeat_limit=MAX_COUNT):
             self._make(graph)
         if len(self._bodies) != len(self._body_rows):
             raise FormatError("the file holds bodies that belong to no node")
-        variables = [
-            self._variable(k, row) for k, row in enumerate(listed(self._header["variables"], "variables"))
-        ]
-        collections = self._collections(variables)
-        names = self._names()
+        variables = variables_of(self._header["variables"], self._nodes[0])
+        collections = collections_of(self._header["collections"], self._nodes[0], variables, self._tables)
+        names = names_of(self._header["names"])
         for name, items in collections.items():
             for item in items:
                 graph.add_to_collection(name, item)
@@ -109,9 +108,7 @@ class _Decoder:
         for k, row in enumerate(self._rows[number]):
             try:
                 record(row, "it", *_NODE)
-                inputs = tuple(
-                    [self._tensor(number, ref) for ref in listed(row.get("inputs", _NONE), "inputs")]
-                )
+                inputs = tuple([output_of(nodes, ref) for ref in listed(row.get("inputs", _NONE), "inputs")])
                 attrs = row.get("attrs")
                 if attrs is not None:
                     for body in self._bodies_of(attrs):
@@ -137,11 +134,10 @@ class _Decoder:
         own = row["graph"]
         graph = BodyGraph(parent)
         yield from self._walk(own, graph)
-        inputs = tuple([self._tensor(own, ref) for ref in listed(row["inputs"], where)])
-        outputs = tuple([self._tensor(own, ref) for ref in listed(row["outputs"], where)])
-        effects = tuple(
-            [row_of(self._nodes[own], k, f"{where}: node") for k in listed(row["effects"], where)]
-        )
+        made = self._nodes[own]
+        inputs = tuple([output_of(made, ref) for ref in listed(row["inputs"], where)])
+        outputs = tuple([output_of(made, ref) for ref in listed(row["outputs"], where)])
+        effects = tuple([row_of(made, k, f"{where}: node") for k in listed(row["effects"], where)])
         n_captures = integer(
             row["captures"], f"{where}: captures", 0, min(len(inputs), len(users_inputs)) + 1
         )
@@ -164,12 +160,6 @@ class _Decoder:
                 stack.extend(reversed(value))
             elif type(value) is dict and "body" in value:
                 yield integer(value["body"], "body", 0, len(self._body_rows))
-
-    def _tensor(self, number: int, ref: Any) -> Tensor:
-        """The output [node, index] of a node that stands before: so there can be no cycle."""
-        k, index = listed(ref, "an input", 2)
-        node = row_of(self._nodes[number], k, "earlier node")
-        return row_of(node.outputs, index, "output")
 
     def _node(self, graph: Graph, nodes: list[Node], row: dict[str, Any], inputs: tuple[Tensor, ...]) -> Node:
         op = OPS.get(text(row["op"], "op"))
@@ -213,10 +203,12 @@ class _Decoder:
             graph, k = listed(record(cause, "cause", ["node"])["node"], "cause", 2)
             return row_of(row_of(self._nodes, graph, "graph"), k, "earlier node")
         record(cause, "cause", ["name", "place"])
-        stand_in = Graph()
-        node = stand_in.add(OPS["no_op"], (), {}, None, Scope(graph=stand_in))
-        node.name = text(cause["name"], "cause")
-        node._code, node._lasti = self._origin(cause["place"]), 0
+        name, origin = text(cause["name"], "cause"), self._origin(cause["place"])
+        node = self._elsewhere.get((name, origin))
+        if node is None:
+            graph = Graph()
+            node = self._elsewhere[name, origin] = graph.add(OPS["no_op"], (), {}, None, Scope(graph=graph))
+            node.name, node._code, node._lasti = name, origin, 0
         return node
 
     # --- attributes and types ---
@@ -264,80 +256,6 @@ class _Decoder:
         for k in declared:
             if tables.type_symbols[k]:
                 known.update(tables.type_symbols[k])
-
-    # --- variables, collections, names ---
-
-    def _variable(self, number: int, row: Any) -> Variable:
-        where = f"variable {number}"
-        record(row, where, _VARIABLE)
-        nodes = self._nodes[0]
-        handle = row_of(nodes, row["handle"], f"{where}: node")
-        initializer = row_of(nodes, row["initializer"], f"{where}: node")
-        reads = [row_of(nodes, k, f"{where}: node") for k in listed(row["reads"], where)]
-        current = None if row["current"] is None else row_of(nodes, row["current"], f"{where}: node")
-        fits = (
-            handle.op.name == "variable"
-            and handle.outputs[0].type.is_static
-            and initializer.op.name == "assign"
-        )
-        fits = fits and initializer.inputs[0].op is handle and (current is None or current in reads)
-        if not fits or any(n.op.name != "read" or n.inputs[0].op is not handle for n in reads):
-            raise FormatError(
-                f"{where}: '{handle.name}' and what initializes and reads it do not fit together"
-            )
-        if type(row["trainable"]) is not bool:
-            raise FormatError(f"{where}: trainable must be true or false, not {shorten(row['trainable'])}")
-        v = Variable.__new__(Variable)
-        v.handle = handle.outputs[0]
-        v.initial_value = initializer.inputs[1]
-        v.initializer = initializer
-        v.trainable = row["trainable"]
-        v._scope = handle.name
-        v._reads = [n.outputs[0] for n in reads]
-        v._read = None if current is None else current.outputs[0]
-        return v
-
-    def _collections(self, variables: Sequence[Variable]) -> dict[str, list[Any]]:
-        value = self._header["collections"]
-        if type(value) is not dict:
-            raise FormatError(f"collections must be an object, not {shorten(value)}")
-        return {
-            name: [
-                self._item(f"collection {shorten(name)}", item, variables)
-                for item in listed(items, "a collection")
-            ]
-            for name, items in value.items()
-        }
-
-    def _item(self, where: str, item: Any, variables: Sequence[Variable]) -> Any:
-        if type(item) is not dict or len(item) != 1:
-            raise FormatError(f"{where}: {shorten(item)} is no item")
-        ((tag, content),) = item.items()
-        if tag == "variable":
-            return row_of(variables, content, f"{where}: variable")
-        if tag == "node":
-            return row_of(self._nodes[0], content, f"{where}: node")
-        if tag == "tensor":
-            return self._tensor(0, content)
-        if tag == "value":
-            return self._tables.attribute(content, _no_body)
-        raise FormatError(f"{where}: {shorten(item)} is no item")
-
-    def _names(self) -> dict[str, int]:
-        value = self._header["names"]
-        if type(value) is not dict:
-            raise FormatError(f"names must be an object, not {shorten(value)}")
-        for name, count in value.items():
-            try:
-                check_name(name)
-            except NameError as error:
-                raise FormatError(f"names: {error}") from None
-            integer(count, f"the count of {shorten(name)}", 1, _MAX_NODES)
-        return value
-
-
-def _no_body(number: int) -> Body:
-    raise FormatError("a collection holds a body")
 
 
 def _is_type(type_: TensorType) -> bool:

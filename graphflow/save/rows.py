@@ -124,7 +124,7 @@ class Rows:
         return [{"dim": self._dims[d]} if isinstance(d, Dim) else int(d) for d in type.shape]
 
     def _dim(self, dim: Dim) -> int:
-        for name in dim.symbols:
+        for name in sorted(dim.symbols, key=symbol_key):
             self._symbol(name)
         return numbered(self._dims, dim)
 

@@ -11,18 +11,18 @@ from __future__ import annotations
 
 import functools
 import inspect
-import itertools
 import json
 import sys
 import types
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 import pytest
 
+from tests.backends.fake_cupy_array import Memory, MemoryPointer, array_class, plain
 from tests.backends.record_cupy_api import API_FILE
 
 __all__ = ["VERSIONS", "Fake", "install"]
@@ -60,24 +60,6 @@ class OutOfMemoryError(MemoryError):
     """CuPy's class for a failed allocation."""
 
 
-class Memory:
-    """One allocation."""
-
-    def __init__(self, nbytes: int, device: int) -> None:
-        self.bytes = np.zeros(nbytes, np.uint8)
-        self.device = device
-
-
-class MemoryPointer:
-    """A place in an allocation, which it keeps alive."""
-
-    def __init__(self, mem: Memory, offset: int) -> None:
-        self.mem, self.offset = mem, offset
-
-    def __add__(self, nbytes: int) -> MemoryPointer:
-        return MemoryPointer(self.mem, self.offset + nbytes)
-
-
 class Fake:
     """The modules and what happened in them.
 
@@ -95,7 +77,7 @@ class Fake:
         self.device = 0
         self.count = devices
         self.failure: Exception | None = None  # what CUDA says when asked anything at all
-        self.ndarray = _array_class(self)
+        self.ndarray = array_class(self)
         self.cupy = self._cupy()
         self.cupyx = self._cupyx()
 
@@ -131,7 +113,9 @@ class Fake:
         module.get_default_pinned_memory_pool = lambda: types.SimpleNamespace(free_all_blocks=lambda: None)
         for inner, source in (("linalg", np.linalg), ("fft", np.fft)):
             names = self.api[inner]
-            setattr(module, inner, _Lazy(f"cupy.{inner}", lambda n, s=source, k=names: self._function(n, k, s)))
+            setattr(
+                module, inner, _Lazy(f"cupy.{inner}", lambda n, s=source, k=names: self._function(n, k, s))
+            )
         module.linalg.LinAlgError = np.linalg.LinAlgError
         for name in (*self.api["values"], *self.api["functions"], *self.api["ufuncs"]):
             if name not in vars(module) and (hasattr(np, name) or name == "asnumpy"):
@@ -142,7 +126,7 @@ class Fake:
         import scipy.special
 
         def scatter_add(target: Any, key: Any, value: Any) -> None:
-            np.add.at(_plain(target), _plain(key), _plain(value))
+            np.add.at(plain(target), plain(key), plain(value))
 
         special = _Lazy("cupyx.scipy.special", lambda n: self._special(n, scipy.special))
         scipy_module = types.ModuleType("cupyx.scipy")
@@ -211,7 +195,7 @@ class Fake:
             self.check_devices(*args, *kwargs.values())
             self.note("launch", name)
             with np.errstate(all="ignore"):
-                result = function(*[_plain(a) for a in args], **{k: _plain(v) for k, v in kwargs.items()})
+                result = function(*[plain(a) for a in args], **{k: plain(v) for k, v in kwargs.items()})
             out = kwargs.get("out")
             if out is None:
                 out = next((a for a in args if isinstance(a, self.ndarray) and a._host is result), None)
@@ -243,11 +227,13 @@ class Fake:
 
         return call
 
-    def _array(self, value: Any, dtype: Any = None, copy: bool = True, order: str = "K", **options: Any) -> Any:
+    def _array(
+        self, value: Any, dtype: Any = None, copy: bool = True, order: str = "K", **options: Any
+    ) -> Any:
         if isinstance(value, self.ndarray):
             self.check_devices(value)
             self.note("launch", "copy")
-            return self.wrap(np.array(_plain(value), dtype=dtype, copy=True, order=order))
+            return self.wrap(np.array(plain(value), dtype=dtype, copy=True, order=order))
         plain = np.array(value, dtype=dtype)
         self.note("to device", plain.nbytes)
         return self.wrap(plain)
@@ -271,7 +257,9 @@ class Fake:
         return self._wrapped(run, function.__name__)
 
     def _take(self, a: Any, indices: Any, axis: int | None = None, out: Any = None) -> Any:
-        return self._wrapped(lambda *x, **k: np.take(*x, mode="wrap", **k), "take")(a, indices, axis=axis, out=out)
+        return self._wrapped(lambda *x, **k: np.take(*x, mode="wrap", **k), "take")(
+            a, indices, axis=axis, out=out
+        )
 
     def _copyto(self, dst: Any, src: Any, casting: str = "same_kind", where: Any = None) -> None:
         mask = True if where is None else where
@@ -345,15 +333,6 @@ def _weak(value: Any, strong: list[np.dtype[Any]]) -> Any:
     raise TypeError(f"Unsupported type {type(value)}")
 
 
-def _plain(value: Any) -> Any:
-    """NumPy's view of arguments."""
-    if hasattr(value, "_host"):
-        return value._host
-    if isinstance(value, (tuple, list)):
-        return type(value)(_plain(v) for v in value)
-    return value
-
-
 class _Lazy(types.ModuleType):
     """A module that makes its attributes when asked."""
 
@@ -378,156 +357,13 @@ def _device_class(fake: Fake) -> type:
             fake.device = self.id
             return self
 
-        def __exit__(self, *error: Any) -> None:
+        def __exit__(self, *error: object) -> None:
             fake.device = self._outer.pop()
 
         def synchronize(self) -> None:
             fake.note("synchronize", self.id)
 
     return Device
-
-
-_BINARY = ["add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and", "or", "xor", "lshift", "rshift", "matmul"]
-_COMPARE = ["lt", "le", "gt", "ge", "eq", "ne"]
-_NAMES = {
-    "sub": "subtract",
-    "mul": "multiply",
-    "truediv": "true_divide",
-    "floordiv": "floor_divide",
-    "mod": "remainder",
-    "pow": "power",
-    "and": "bitwise_and",
-    "or": "bitwise_or",
-    "xor": "bitwise_xor",
-    "lshift": "left_shift",
-    "rshift": "right_shift",
-    "lt": "less",
-    "le": "less_equal",
-    "gt": "greater",
-    "ge": "greater_equal",
-    "eq": "equal",
-    "ne": "not_equal",
-}
-
-
-def _array_class(fake: Fake) -> Any:
-    """`cupy.ndarray` for one fake."""
-
-    class ndarray:  # noqa: N801 the name that it has in CuPy
-        __array_ufunc__ = None
-        __hash__ = None  # type: ignore[assignment]
-
-        def __init__(self, shape: Any, dtype: Any = float, memptr: MemoryPointer | None = None) -> None:
-            dtype = np.dtype(dtype)
-            nbytes = int(np.prod(shape, dtype=object)) * dtype.itemsize
-            memory = Memory(nbytes, fake.device) if memptr is None else memptr.mem
-            offset = 0 if memptr is None else memptr.offset
-            self._memory = memory
-            self._host = memory.bytes[offset : offset + nbytes].view(dtype).reshape(shape)
-            self.on = memory.device
-
-        @classmethod
-        def over(cls, host: np.ndarray[Any, Any], memory: Memory | None = None) -> Any:
-            made = cls.__new__(cls)
-            made._host, made._memory, made.on = host, memory, fake.device
-            return made
-
-        def __array__(self, *args: Any, **kwargs: Any) -> Any:
-            raise TypeError("Implicit conversion to a NumPy array is not allowed. Please use `.get()`")
-
-        def get(self, stream: Any = None, order: str = "C", out: Any = None) -> Any:
-            fake.note("to host", self._host.nbytes)
-            return np.array(self._host, order=order)
-
-        @property
-        def shape(self) -> tuple[int, ...]:
-            return self._host.shape
-
-        @shape.setter
-        def shape(self, value: Any) -> None:
-            raise AttributeError("kernels must not change the shape of an array")
-
-        real = property(lambda self: self._part("real"), lambda self, value: self._set_part("real", value))
-        imag = property(lambda self: self._part("imag"), lambda self, value: self._set_part("imag", value))
-
-        def _part(self, name: str) -> Any:
-            return type(self).over(getattr(self._host, name), self._memory)
-
-        def _set_part(self, name: str, value: Any) -> None:
-            fake.check_devices(self, value)
-            setattr(self._host, name, _plain(value))
-
-        def __getattr__(self, name: str) -> Any:
-            if name not in fake.api["ndarray"] or name.startswith("_"):
-                raise AttributeError(f"'cupy.ndarray' object has no attribute {name!r}")
-            value = getattr(self._host, name)
-            if isinstance(value, np.ndarray):
-                return type(self).over(value, self._memory)
-            if not callable(value):
-                return value
-            if name == "item":
-                fake.note("to host", self._host.itemsize)
-                return value
-
-            def method(*args: Any, **kwargs: Any) -> Any:
-                result = fake._wrapped(value, name)(*args, **kwargs)
-                if isinstance(result, type(self)):
-                    result._memory = self._memory
-                return result
-
-            return method
-
-        def __getitem__(self, key: Any) -> Any:
-            result = fake.wrap(self._host[_plain(key)])
-            result._memory = self._memory
-            return result
-
-        def __setitem__(self, key: Any, value: Any) -> None:
-            fake.check_devices(self, value)
-            self._host[_plain(key)] = _plain(value)
-
-        def __len__(self) -> int:
-            return len(self._host)
-
-        def __iter__(self) -> Iterator[Any]:
-            return (self[i] for i in range(len(self)))
-
-        def __bool__(self) -> bool:
-            return bool(self.item())
-
-        def __int__(self) -> int:
-            return int(self.item())
-
-        def __float__(self) -> float:
-            return float(self.item())
-
-        def __complex__(self) -> complex:
-            return complex(self.item())
-
-        def __index__(self) -> int:
-            return self.item().__index__()
-
-        def __neg__(self) -> Any:
-            return fake.cupy.negative(self)
-
-        def __invert__(self) -> Any:
-            return fake.cupy.invert(self)
-
-        def __abs__(self) -> Any:
-            return fake.cupy.abs(self)
-
-    def operator(name: str, swapped: bool) -> Callable[[Any, Any], Any]:
-        def run(self: Any, other: Any) -> Any:
-            function = getattr(fake.cupy, _NAMES.get(name, name))
-            return function(other, self) if swapped else function(self, other)
-
-        return run
-
-    for name in itertools.chain(_BINARY, _COMPARE):
-        setattr(ndarray, f"__{name}__", operator(name, False))
-        if name in _BINARY:
-            setattr(ndarray, f"__r{name}__", operator(name, True))
-    return ndarray
 
 
 def install(patch: pytest.MonkeyPatch, **options: Any) -> Fake:

@@ -10,7 +10,9 @@ import numpy as np
 
 __all__ = ["FakeLibrary"]
 
-VERSION = b"Intel(R) oneAPI Math Kernel Library Version 2026.2-Product Build 20260915 for Intel(R) 64 architecture"
+VERSION = (
+    b"Intel(R) oneAPI Math Kernel Library Version 2026.2-Product Build 20260915 for Intel(R) 64 architecture"
+)
 _DTYPES = {"s": np.float32, "d": np.float64, "c": np.complex64, "z": np.complex128}
 
 

@@ -42,7 +42,9 @@ def parameters(function: Any) -> str | None:
 def functions(module: Any) -> dict[str, str | None]:
     """Public functions of a module that are no ufuncs, with their parameters."""
     found = {name: getattr(module, name) for name in dir(module) if not name.startswith("_")}
-    plain = {n: f for n, f in found.items() if callable(f) and not inspect.isclass(f) and not hasattr(f, "types")}
+    plain = {
+        n: f for n, f in found.items() if callable(f) and not inspect.isclass(f) and not hasattr(f, "types")
+    }
     return {name: parameters(f) for name, f in sorted(plain.items())}
 
 
@@ -55,7 +57,9 @@ def recorded() -> dict[str, Any]:
     return {
         "ufuncs": {n: " ".join(f.types) for n, f in public.items() if isinstance(f, cupy.ufunc)},
         "functions": functions(cupy),
-        "values": [n for n, v in public.items() if inspect.isclass(v) or isinstance(v, (int, float, type(None)))],
+        "values": [
+            n for n, v in public.items() if inspect.isclass(v) or isinstance(v, (int, float, type(None)))
+        ],
         "linalg": functions(cupy.linalg),
         "fft": functions(cupy.fft),
         "special": sorted(n for n in dir(cupyx.scipy.special) if not n.startswith("_")),

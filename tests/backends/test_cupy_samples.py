@@ -25,13 +25,13 @@ def _on_cpu(name: str) -> list[Any]:
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda s: s.name)
-def test_kernels_call_what_cupy_has(sample: Sample, version: str, monkeypatch: pytest.MonkeyPatch):
+def test_kernels_call_what_cupy_has(sample: Sample, version: str, monkeypatch: pytest.MonkeyPatch) -> None:
     fake = install(monkeypatch, version=version)
     try:
         results = run_on(sample, "gpu")
     except BackendError as error:
-        assert version.startswith("13")
-        assert "bfloat16" in str(error)
+        if not (version.startswith("13") and "bfloat16" in str(error)):
+            raise
         return
     assert_agrees(sample, results, _on_cpu(sample.name))
     assert fake.used == 0, "the session was closed: nothing of it may hold memory of the GPU"

@@ -28,11 +28,11 @@ def _needs_gpu() -> None:
 
 
 @pytest.mark.parametrize("sample", all_samples(), ids=lambda s: s.name)
-def test_the_gpu_agrees_with_the_cpu(sample: Sample):
+def test_the_gpu_agrees_with_the_cpu(sample: Sample) -> None:
     assert_agrees(sample, run_on(sample, "gpu"), run_on(sample, "cpu"))
 
 
-def test_random_bits_are_the_cpu_s():
+def test_random_bits_are_the_cpu_s() -> None:
     gf.random.set_seed(11)
     draws = [gf.random.uniform((100_003,)), gf.random.uniform((1000,), -5, 1 << 40, dtype="int64")]
     draws.append(gf.random.uniform((777,), dtype="float64"))
@@ -54,7 +54,7 @@ def _network() -> tuple[gf.Tensor, gf.Tensor, gf.Tensor, gf.Operation]:
     return x, y, loss, gf.group(*steps)
 
 
-def test_a_network_trains_as_on_the_cpu():
+def test_a_network_trains_as_on_the_cpu() -> None:
     x, y, loss, train = _network()
     rng = np.random.default_rng(1)
     inputs = rng.standard_normal((256, 8)).astype(np.float32)
@@ -68,7 +68,7 @@ def test_a_network_trains_as_on_the_cpu():
     np.testing.assert_allclose(curves[1], curves[0], rtol=1e-3)
 
 
-def test_close_frees_the_gpu_s_memory():
+def test_close_frees_the_gpu_s_memory() -> None:
     import cupy
 
     backend_for("gpu:0").close()
@@ -82,7 +82,7 @@ def test_close_frees_the_gpu_s_memory():
     assert cupy.get_default_memory_pool().total_bytes() <= before
 
 
-def test_more_than_the_gpu_has_is_a_memory_limit_error():
+def test_more_than_the_gpu_has_is_a_memory_limit_error() -> None:
     x = gf.placeholder("float32", (None, None))
     y = gf.sum(gf.exp(x + gf.zeros((1 << 20, 1))) * 2.0)
     session = gf.Session(device="gpu")

@@ -44,7 +44,7 @@ def _use(monkeypatch: pytest.MonkeyPatch, fake: FakeLibrary | None, setting: str
 # --- where it is ----------------------------------------------------------------------------------
 
 
-def test_it_is_found_in_python_s_own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_it_is_found_in_python_s_own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib" / "libmkl_rt.so.2").touch()
     (tmp_path / "lib" / "libmkl_rt.so.3").touch()
@@ -54,24 +54,28 @@ def test_it_is_found_in_python_s_own_folder(tmp_path: Path, monkeypatch: pytest.
         assert find_mkl() == tmp_path / "lib" / "libmkl_rt.so.3"
 
 
-def test_it_is_not_found_where_it_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_it_is_not_found_where_it_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(library, "_candidates", lambda: iter([tmp_path / "libmkl_rt.so.3"]))
     assert find_mkl() is None
 
 
-def test_threading_is_settled_before_anything_else(fake: FakeLibrary):
+def test_threading_is_settled_before_anything_else(fake: FakeLibrary) -> None:
     loaded = load_mkl(Path("x"), lambda name: fake)
     assert fake.calls == [("layer", 1), ("cbwr", 2), ("threads", 1)]
     assert str(loaded) == "mkl 2026.2, 1 thread"
 
 
-@pytest.mark.parametrize("missing", ["cblas_sgemm_64", "cblas_zgemm_batch_strided_64", "MKL_Set_Threading_Layer"])
-def test_a_library_that_is_too_old_is_said(missing: str):
-    with pytest.raises(gf.errors.BackendError, match=rf"undefined symbol: {missing}.*graphflow-engine\[mkl\]"):
+@pytest.mark.parametrize(
+    "missing", ["cblas_sgemm_64", "cblas_zgemm_batch_strided_64", "MKL_Set_Threading_Layer"]
+)
+def test_a_library_that_is_too_old_is_said(missing: str) -> None:
+    with pytest.raises(
+        gf.errors.BackendError, match=rf"undefined symbol: {missing}.*graphflow-engine\[mkl\]"
+    ):
         load_mkl(Path("x"), lambda name: FakeLibrary(missing))
 
 
-def test_a_library_that_does_not_load_is_said():
+def test_a_library_that_does_not_load_is_said() -> None:
     def broken(name: str) -> Any:
         raise OSError("libmkl_core.so.3: cannot open shared object file")
 
@@ -82,10 +86,12 @@ def test_a_library_that_does_not_load_is_said():
 # --- when it is used ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("setting", "used"), [(None, True), ("auto", True), ("", True), ("mkl", True), ("numpy", False)])
+@pytest.mark.parametrize(
+    ("setting", "used"), [(None, True), ("auto", True), ("", True), ("mkl", True), ("numpy", False)]
+)
 def test_it_is_used_where_it_is_found_and_wanted(
     fake: FakeLibrary, monkeypatch: pytest.MonkeyPatch, setting: str | None, used: bool
-):
+) -> None:
     _use(monkeypatch, fake, setting)
     assert (blas.mkl() is not None) == used
     names = blas.libraries()
@@ -93,13 +99,13 @@ def test_it_is_used_where_it_is_found_and_wanted(
     assert all(n.endswith("1 thread") for n in names)
 
 
-def test_without_it_numpy_s_library_is_used(monkeypatch: pytest.MonkeyPatch):
+def test_without_it_numpy_s_library_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     _use(monkeypatch, None, None)
     assert blas.mkl() is None
     assert blas.bind_matmul((np.ones((99, 99)), np.ones((99, 99))), np.ones((99, 99)))[0] is np.matmul
 
 
-def test_asking_for_it_where_it_is_absent_is_an_error(monkeypatch: pytest.MonkeyPatch):
+def test_asking_for_it_where_it_is_absent_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     _use(monkeypatch, None, "mkl")
     with pytest.raises(gf.errors.BackendError, match=r"graphflow-engine\[mkl\]"):
         blas.mkl()
@@ -108,7 +114,7 @@ def test_asking_for_it_where_it_is_absent_is_an_error(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(("setting", "fails"), [("mkl", True), ("auto", False)])
 def test_a_broken_one_is_an_error_only_where_it_was_asked_for(
     monkeypatch: pytest.MonkeyPatch, setting: str, fails: bool
-):
+) -> None:
     _use(monkeypatch, FakeLibrary("cblas_dgemm_64"), setting)
     if fails:
         with pytest.raises(gf.errors.BackendError):
@@ -118,7 +124,7 @@ def test_a_broken_one_is_an_error_only_where_it_was_asked_for(
 
 
 @pytest.mark.parametrize("setting", ["MKL", "openblas", "1", "x" * 500])
-def test_an_unknown_setting_is_an_error(monkeypatch: pytest.MonkeyPatch, setting: str):
+def test_an_unknown_setting_is_an_error(monkeypatch: pytest.MonkeyPatch, setting: str) -> None:
     _use(monkeypatch, None, setting)
     with pytest.raises(gf.errors.ArgumentError, match="GRAPHFLOW_BLAS is 'auto', 'mkl' or 'numpy'"):
         blas.mkl()
@@ -128,14 +134,16 @@ def _square(n: int, dtype: str = "float32") -> Any:
     return np.random.default_rng(n).standard_normal((n, n)).astype(dtype)
 
 
-def test_small_products_go_to_numpy(fake: FakeLibrary, monkeypatch: pytest.MonkeyPatch):
+def test_small_products_go_to_numpy(fake: FakeLibrary, monkeypatch: pytest.MonkeyPatch) -> None:
     _use(monkeypatch, fake, "mkl")
     assert blas.bind_matmul((_square(8), _square(8)), np.empty((8, 8), np.float32))[0] is np.matmul
     assert blas.bind_matmul((_square(80), _square(80)), np.empty((80, 80), np.float32))[0] is not np.matmul
 
 
 @pytest.mark.parametrize("fixed", [True, False], ids=["bound once", "looked up each run"])
-def test_a_session_s_products_go_through_it(fake: FakeLibrary, monkeypatch: pytest.MonkeyPatch, fixed: bool):
+def test_a_session_s_products_go_through_it(
+    fake: FakeLibrary, monkeypatch: pytest.MonkeyPatch, fixed: bool
+) -> None:
     _use(monkeypatch, fake, "mkl")
     n = 60 if fixed else 100  # small feeds are copied to a fixed place
     monkeypatch.setattr(blas, "MKL_FLOPS", 2 * n**3)
@@ -147,7 +155,7 @@ def test_a_session_s_products_go_through_it(fake: FakeLibrary, monkeypatch: pyte
     np.testing.assert_allclose(result, value @ _square(n), rtol=1e-4, atol=1e-4)
 
 
-def test_devices_and_profiles_name_it(fake: FakeLibrary, monkeypatch: pytest.MonkeyPatch):
+def test_devices_and_profiles_name_it(fake: FakeLibrary, monkeypatch: pytest.MonkeyPatch) -> None:
     _use(monkeypatch, fake, "mkl")
     assert gf.list_devices()[0].libraries[0] == "mkl 2026.2, 1 thread"
     session = gf.Session()
@@ -166,7 +174,6 @@ SHAPES = [
     ((2, 3, 4), (4, 5)),
     ((2, 3, 4), (2, 4, 5)),
     ((3, 4), (2, 4, 5)),
-    ((2, 1, 3, 4), (1, 5, 4, 2)),
     ((2, 5, 3, 4), (2, 5, 4, 2)),
     ((2, 5, 3, 4), (5, 4, 2)),
     ((64, 65), (65, 130)),
@@ -198,7 +205,7 @@ def mkl(request: pytest.FixtureRequest, fake: FakeLibrary) -> library.Mkl:
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
 @pytest.mark.parametrize("shapes", SHAPES, ids=str)
-def test_products_are_numpy_s(mkl: library.Mkl, dtype: str, shapes: Any):
+def test_products_are_numpy_s(mkl: library.Mkl, dtype: str, shapes: Any) -> None:
     rng = np.random.default_rng(0)
     a, b = ((rng.standard_normal(s) + 1j * rng.standard_normal(s)) for s in shapes)
     if dtype.startswith("float"):
@@ -230,15 +237,26 @@ def test_products_are_numpy_s(mkl: library.Mkl, dtype: str, shapes: Any):
         (np.ones((3, 0), np.float32), np.ones((0, 2), np.float32)),
         (np.ones((0, 4), np.float32), np.ones((4, 2), np.float32)),
         (np.ones((3, 4), np.float32), np.ones((4, 2), np.float64)),
+        (np.ones((2, 1, 3, 4)), np.ones((1, 5, 4, 2))),
         (np.ones(49, np.uint8)[1:].view(np.float32).reshape(3, 4), np.ones((4, 2), np.float32)),
     ],
-    ids=["integers", "half", "vector", "vector right", "nothing to add", "no rows", "two dtypes", "unaligned"],
+    ids=[
+        "integers",
+        "half",
+        "vector",
+        "vector right",
+        "nothing to add",
+        "no rows",
+        "two dtypes",
+        "uneven",
+        "unaligned",
+    ],
 )
-def test_what_is_left_to_numpy(mkl: library.Mkl, a: Any, b: Any):
+def test_what_is_left_to_numpy(mkl: library.Mkl, a: Any, b: Any) -> None:
     assert product_call(mkl, a, b, a @ b) is None
 
 
-def test_a_call_keeps_its_arrays(mkl: library.Mkl):
+def test_a_call_keeps_its_arrays(mkl: library.Mkl) -> None:
     out = np.empty((50, 50), np.float32)
     call = product_call(mkl, _square(50), _square(50) * 2, out)
     assert call is not None
@@ -249,7 +267,7 @@ def test_a_call_keeps_its_arrays(mkl: library.Mkl):
     assert len(waste) == 50
 
 
-def test_bits_do_not_depend_on_alignment(mkl: library.Mkl):
+def test_bits_do_not_depend_on_alignment(mkl: library.Mkl) -> None:
     rng = np.random.default_rng(0)
     for m, k, n in [(1, 7, 5), (37, 200, 31), (130, 65, 150)]:
         a, b = rng.standard_normal((m, k)).astype("f4"), rng.standard_normal((k, n)).astype("f4")

@@ -11,8 +11,16 @@ import numpy as np
 import pytest
 
 import graphflow as gf
-from graphflow.backends import Backend, DeviceInfo, backend_for, canonical, list_devices, register, unregister
-from graphflow.backends import registry
+from graphflow.backends import (
+    Backend,
+    DeviceInfo,
+    backend_for,
+    canonical,
+    list_devices,
+    register,
+    registry,
+    unregister,
+)
 from graphflow.backends.numpy import NumpyBackend
 
 
@@ -37,7 +45,7 @@ def other() -> Iterator[type[Backend]]:
 @pytest.fixture
 def fresh(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Nothing searched for yet."""
-    for name, value in {"_registered": {}, "_found": {}, "_instances": {}, "_searched": False}.items():
+    for name, value in {"_registered": {}, "_found": {}, "_instances": {}}.items():
         monkeypatch.setattr(registry, name, value)
     return monkeypatch
 
@@ -69,32 +77,32 @@ def _entry_points(monkeypatch: pytest.MonkeyPatch, **entries: Any) -> None:
         ("cupy:2", "gpu:2"),
     ],
 )
-def test_canonical_names(asked: str | None, device: str):
+def test_canonical_names(asked: str | None, device: str) -> None:
     assert canonical(asked) == device
 
 
 @pytest.mark.parametrize("name", ["tpu", "tpu:0", "/xla_cpu:3"])
-def test_a_kind_that_nobody_serves_names_those_that_are(name: str):
+def test_a_kind_that_nobody_serves_names_those_that_are(name: str) -> None:
     with pytest.raises(gf.errors.BackendError, match=r"no backend serves device.*known: .*cpu.*gpu.*numpy"):
         gf.Session(device=name)
 
 
 @pytest.mark.parametrize("name", ["", "cpu:x", "cpu:-1", 3, "cpu:0:0", "a b", "/", "cpu\n", "x" * 1000])
-def test_what_is_no_device_name(name: Any):
+def test_what_is_no_device_name(name: Any) -> None:
     with pytest.raises(gf.errors.ArgumentError, match="is not a device name"):
         gf.Session(device=name)
 
 
-def test_a_device_that_does_not_exist_names_those_that_do():
+def test_a_device_that_does_not_exist_names_those_that_do() -> None:
     with pytest.raises(gf.errors.BackendError, match=r"'cpu:7' does not exist; have cpu:0"):
         backend_for("cpu:7")
 
 
-def test_one_instance_serves_a_device():
+def test_one_instance_serves_a_device() -> None:
     assert backend_for("cpu") is backend_for("/cpu:0")
 
 
-def test_every_device_is_listed_once_with_its_state():
+def test_every_device_is_listed_once_with_its_state() -> None:
     names = [row.name for row in list_devices()]
     assert names[:2] == ["cpu:0", "numpy:0"]
     assert len(set(names)) == len(names)
@@ -107,7 +115,7 @@ def test_every_device_is_listed_once_with_its_state():
 # --- by hand --------------------------------------------------------------------------------------
 
 
-def test_a_registered_backend_serves_its_kind(other: type[Backend]):
+def test_a_registered_backend_serves_its_kind(other: type[Backend]) -> None:
     assert "odd:0" in [row.name for row in list_devices()]
     with gf.device("odd"):
         y = gf.constant(2.0) * 3.0
@@ -115,7 +123,7 @@ def test_a_registered_backend_serves_its_kind(other: type[Backend]):
     assert gf.Session(device="other").device == "odd:0"
 
 
-def test_the_last_one_registered_serves_a_kind(other: type[Backend]):
+def test_the_last_one_registered_serves_a_kind(other: type[Backend]) -> None:
     class Newer(Other):
         name = "newer"
 
@@ -137,12 +145,12 @@ class Kindless(Backend):
 
 
 @pytest.mark.parametrize("value", [None, "cpu", Backend, Nameless, Kindless, NumpyBackend(), int])
-def test_what_cannot_be_registered(value: Any):
+def test_what_cannot_be_registered(value: Any) -> None:
     with pytest.raises(gf.errors.ArgumentError, match="register"):
         register(value)
 
 
-def test_only_what_is_registered_is_unregistered():
+def test_only_what_is_registered_is_unregistered() -> None:
     with pytest.raises(gf.errors.ArgumentError, match="is not registered"):
         unregister(NumpyBackend)
 
@@ -150,14 +158,14 @@ def test_only_what_is_registered_is_unregistered():
 # --- by entry point -------------------------------------------------------------------------------
 
 
-def test_a_package_s_backend_is_found(fresh: pytest.MonkeyPatch):
+def test_a_package_s_backend_is_found(fresh: pytest.MonkeyPatch) -> None:
     _entry_points(fresh, other=Other)
     assert isinstance(backend_for("odd"), Other)
     assert canonical("cpu") == "cpu:0"
 
 
 @pytest.mark.parametrize("fault", [ImportError("no libodd.so"), RuntimeError("boom"), int, Nameless, "text"])
-def test_a_package_that_is_broken_is_listed_and_stops_nothing(fresh: pytest.MonkeyPatch, fault: Any):
+def test_a_package_that_is_broken_is_listed_and_stops_nothing(fresh: pytest.MonkeyPatch, fault: Any) -> None:
     _entry_points(fresh, odd=fault)
     row = next(row for row in list_devices() if row.name == "odd:0")
     assert not row.available
@@ -165,11 +173,11 @@ def test_a_package_that_is_broken_is_listed_and_stops_nothing(fresh: pytest.Monk
     if isinstance(fault, Exception):
         assert str(fault) in row.detail
     assert gf.Session().run(gf.constant(1.0) + 1.0) == 2.0
-    with pytest.raises(gf.errors.BackendError, match="'odd:0' cannot be used.*broken"):
+    with pytest.raises(gf.errors.BackendError, match=r"'odd:0' cannot be used.*broken"):
         backend_for("odd")
 
 
-def test_a_package_cannot_take_a_name_that_is_taken(fresh: pytest.MonkeyPatch):
+def test_a_package_cannot_take_a_name_that_is_taken(fresh: pytest.MonkeyPatch) -> None:
     class Impostor(Other):
         name = "numpy"
         kinds = ("cpu", "numpy")
@@ -178,7 +186,7 @@ def test_a_package_cannot_take_a_name_that_is_taken(fresh: pytest.MonkeyPatch):
     assert type(backend_for("cpu")) is NumpyBackend
 
 
-def test_devices_that_cannot_be_listed_are_missing(fresh: pytest.MonkeyPatch):
+def test_devices_that_cannot_be_listed_are_missing(fresh: pytest.MonkeyPatch) -> None:
     class Moody(Other):
         @classmethod
         def devices(cls) -> list[DeviceInfo]:
@@ -191,7 +199,7 @@ def test_devices_that_cannot_be_listed_are_missing(fresh: pytest.MonkeyPatch):
         backend_for("odd")
 
 
-def test_a_backend_that_does_not_start_is_a_backend_error(fresh: pytest.MonkeyPatch):
+def test_a_backend_that_does_not_start_is_a_backend_error(fresh: pytest.MonkeyPatch) -> None:
     class Weak(Other):
         def __init__(self, index: int = 0) -> None:
             raise OSError("no permission")
@@ -221,6 +229,6 @@ class Bare(Backend):
         lambda b: b.to_host(np.ones(1)),
     ],
 )
-def test_what_a_backend_must_say_itself(call: Any):
+def test_what_a_backend_must_say_itself(call: Any) -> None:
     with pytest.raises(gf.errors.BackendError, match="'bare'"):
         call(Bare())

@@ -25,7 +25,7 @@ def toy() -> Iterator[ToyBackend]:
     unregister(ToyBackend)
 
 
-def test_the_example_runs_and_is_a_page(capsys: pytest.CaptureFixture[str]):
+def test_the_example_runs_and_is_a_page(capsys: pytest.CaptureFixture[str]) -> None:
     names = runpy.run_path(str(EXAMPLE), run_name="__main__")
     unregister(names["ToyBackend"])
     first, second = capsys.readouterr().out.splitlines()
@@ -34,11 +34,11 @@ def test_the_example_runs_and_is_a_page(capsys: pytest.CaptureFixture[str]):
     assert len(EXAMPLE.read_text("utf-8").splitlines()) <= 60
 
 
-def test_it_is_listed(toy: ToyBackend):
+def test_it_is_listed(toy: ToyBackend) -> None:
     assert "toy:0" in [row.name for row in gf.list_devices()]
 
 
-def test_a_graph_placed_partly_on_it(toy: ToyBackend):
+def test_a_graph_placed_partly_on_it(toy: ToyBackend) -> None:
     x = gf.placeholder("float32", (None, 3))
     with gf.device("toy"):
         y = gf.exp(x) * 2.0
@@ -51,7 +51,7 @@ def test_a_graph_placed_partly_on_it(toy: ToyBackend):
     assert toy.moved == 2 * values.nbytes  # x there, y back
 
 
-def test_training_on_it(toy: ToyBackend):
+def test_training_on_it(toy: ToyBackend) -> None:
     with gf.device("toy"):
         w = gf.Variable(np.ones(3, np.float32))
         loss = gf.sum(gf.square(w - 3.0))
@@ -66,7 +66,7 @@ def test_training_on_it(toy: ToyBackend):
     assert session.run(loss) < 0.1
 
 
-def test_a_session_that_is_all_on_it(toy: ToyBackend):
+def test_a_session_that_is_all_on_it(toy: ToyBackend) -> None:
     x = gf.placeholder("float64", (4,))
     y, position = gf.cumulative_sum(x), gf.argmax(x)
     with gf.Session(device="toy") as session:

@@ -26,7 +26,8 @@ def build_model() -> dict[str, Any]:
     b = gf.Variable(np.zeros(4, "float32"), name="b", trainable=False)
     with gf.name_scope("hidden"), gf.device("cpu"):
         y = gf.tanh(x @ w + b, name="y")
-    rows = gf.concat([u, u * 2.0], axis=0)[1:]
+    more = gf.placeholder("float64", (None, None), name="more")
+    rows = gf.concat([u, more], axis=0)[1:]
     noise = gf.random.uniform((3,))
     loss = gf.mean(y * y)
     (g,) = gf.gradients(loss, [w])
@@ -50,7 +51,12 @@ def build_model() -> dict[str, Any]:
 def feeds() -> dict[str, Any]:
     """What `build_model` needs."""
     rng = np.random.default_rng(0)
-    return {"x:0": rng.normal(size=(2, 3)).astype("float32"), "u:0": rng.normal(size=(2, 5)), "scale:0": 0.25}
+    return {
+        "x:0": rng.normal(size=(2, 3)).astype("float32"),
+        "u:0": rng.normal(size=(2, 5)),
+        "more:0": rng.normal(size=(3, 5)),
+        "scale:0": 0.25,
+    }
 
 
 def build_tiny() -> gf.Graph:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import struct
 import sys
@@ -132,6 +133,38 @@ def test_the_forecast_of_memory_is_kept(tmp_path):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < NBYTES_PER_HEADER_BYTE * size
+
+
+@pytest.mark.parametrize(
+    ("table", "row"),
+    [
+        ("dims", lambda k: [[[0], k % 3 + 1]]),
+        ("types", lambda k: ["bool", []]),
+        ("places", lambda k: ["", 0, ""]),
+        ("nodes", lambda k: {"op": "no_op", "name": f"{k:x}", "types": []}),
+        (
+            "nodes",
+            lambda k: {
+                "op": "no_op",
+                "name": f"{k:x}",
+                "types": [],
+                "cause": {"name": f"{k:x}", "place": None},
+            },
+        ),
+    ],
+)
+def test_a_small_file_cannot_take_much_memory(tmp_path, tiny, table, row):
+    header = copy.deepcopy(tiny[1])
+    rows = header["graphs"][0] if table == "nodes" else header[table]
+    rows.extend(row(k) for k in range(3000))
+    path = tmp_path / "x.gfg"
+    path.write_bytes(sealed(header, tiny[2]))
+    load_graph(path)
+    tracemalloc.start()
+    load_graph(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < NBYTES_PER_HEADER_BYTE * path.stat().st_size
 
 
 def test_missing_files_and_wrong_arguments(tmp_path):
