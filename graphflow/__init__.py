@@ -216,9 +216,13 @@ bfloat16 = _SUPPORTED["bfloat16"]
 if TYPE_CHECKING:
     from graphflow import initializers, train
     from graphflow.save import load_graph, save_graph
+    from graphflow.train import clip_by_global_norm, clip_by_norm, global_norm
 
 # What not every program needs is imported when it is first asked for: that halves the time of `import graphflow`.
 _LATER = {
+    "clip_by_global_norm": ("graphflow.train", "clip_by_global_norm"),
+    "clip_by_norm": ("graphflow.train", "clip_by_norm"),
+    "global_norm": ("graphflow.train", "global_norm"),
     "initializers": ("graphflow.initializers", None),
     "load_graph": ("graphflow.save", "load_graph"),
     "save_graph": ("graphflow.save", "save_graph"),
@@ -318,6 +322,8 @@ __all__ = [
     "cbrt",
     "ceil",
     "clip",
+    "clip_by_global_norm",
+    "clip_by_norm",
     "clip_by_value",
     "complex",
     "complex128",
@@ -381,6 +387,7 @@ __all__ = [
     "get_collection",
     "get_default_graph",
     "get_default_session",
+    "global_norm",
     "global_variables",
     "global_variables_initializer",
     "gradients",

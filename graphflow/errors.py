@@ -20,7 +20,8 @@
     ├── MemoryLimitError MemoryError   a plan or a file that needs more memory than allowed
     ├── BackendError RuntimeError      a device or library that is absent
     ├── FormatError ValueError         a file that is not what it claims to be
-    │   └── CheckpointError            a checkpoint that does not fit the graph
+    │   ├── FileError OSError              a file that is missing, no regular file, or cannot be written
+    │   └── CheckpointError                a checkpoint that does not fit the graph
     ├── RenderError ValueError         a picture that cannot be drawn or written
     └── VerifyError RuntimeError       a broken invariant: our own fault
 
@@ -43,6 +44,7 @@ __all__ = [
     "DTypeError",
     "FeedError",
     "FetchError",
+    "FileError",
     "FormatError",
     "GradientError",
     "GraphError",
@@ -171,6 +173,14 @@ class BackendError(GraphflowError, RuntimeError):
 
 class FormatError(GraphflowError, ValueError):
     """A file is damaged, of another format, or of a newer version."""
+
+
+class FileError(FormatError, OSError):
+    """The system cannot open, read or write a file; `errno` says why, as for any OSError."""
+
+    def __init__(self, message: str, error: OSError | ValueError) -> None:
+        super().__init__(message)
+        self.errno = getattr(error, "errno", None)
 
 
 class CheckpointError(FormatError):

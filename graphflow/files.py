@@ -10,9 +10,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from graphflow.errors import ArgumentError, FormatError, GraphflowError, MemoryLimitError, shorten
+from graphflow.errors import ArgumentError, FileError, FormatError, GraphflowError, MemoryLimitError, shorten
 
-__all__ = ["FileError", "as_path", "atomic_write", "open_regular", "read_exactly", "read_regular"]
+__all__ = ["as_path", "atomic_write", "open_regular", "read_exactly", "read_regular"]
 
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -24,14 +24,6 @@ _KINDS = {
 # flags that not every system has; without O_NONBLOCK, a pipe put in a file's place would block the open
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-
-
-class FileError(FormatError, OSError):
-    """The system cannot open, read or write a file; `errno` says why, as for any OSError."""
-
-    def __init__(self, message: str, error: OSError | ValueError) -> None:
-        super().__init__(message)
-        self.errno = getattr(error, "errno", None)
 
 
 def as_path(path: Any) -> Path:

@@ -96,7 +96,7 @@ class Node:
     device: str | None
     cause: Node | None
     outputs: tuple[Tensor, ...]
-    _code: CodeType | None
+    _code: CodeType | Origin | None
     _lasti: int
 
     @property
@@ -631,6 +631,7 @@ class GraphKeys:
 
     GLOBAL_VARIABLES = "variables"
     LOCAL_VARIABLES = "local_variables"
+    MOVING_AVERAGE_VARIABLES = "moving_average_variables"
     TRAINABLE_VARIABLES = "trainable_variables"
     GLOBAL_STEP = "global_step"
 

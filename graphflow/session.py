@@ -414,11 +414,10 @@ def _placeholders(fetches: Fetches, given: Mapping[Tensor, Any]) -> list[Tensor]
 
 
 def _shape_of(t: Tensor, value: Any) -> Shape:
-    """The shape that a plan is asked for: of an array, or given as a tuple or list of ints."""
-    if isinstance(value, (tuple, list)) and all(isinstance(d, (int, np.integer)) for d in value):
-        shape = t.type.shape
-        if shape is None or len(shape) == len(value):
-            return shape_from_user(value)
+    """The shape that a plan is asked for: a tuple of ints is one; a list is, where it cannot be a value of `t`."""
+    rank = None if t.type.shape is None else len(t.type.shape)
+    if isinstance(value, tuple) or (isinstance(value, list) and rank not in (None, 1) and len(value) == rank):
+        return shape_from_user(value, what=f"plan: the shape for '{t.name}'")
     shape_of_array: Shape = as_feed(t, value).shape
     return shape_of_array
 

@@ -41,6 +41,7 @@ __all__ = [
 
 MAX_NBYTES = 2**63 - 1
 MAX_RANK = 64  # NumPy 2's limit
+MAX_TERMS = 256  # a product of many sums would grow exponentially: beyond this it is simply unknown
 
 
 class Dim:
@@ -77,7 +78,7 @@ class Dim:
         for (m1, c1), (m2, c2) in itertools.product(self.terms, _terms(other)):
             monomial = tuple(sorted(m1 + m2))
             total[monomial] = total.get(monomial, 0) + c1 * c2
-        return _simplest(total)
+        return _simplest(total) if len(total) <= MAX_TERMS else unknown_dim()
 
     def __sub__(self, other: DimLike) -> DimLike:
         return self + (other * -1)

@@ -93,7 +93,9 @@ def build(recipe: Recipe, *, unknown: bool = False) -> Built:
 
 
 def _combine(function: Any, a: gf.Tensor, b: gf.Tensor) -> gf.Tensor:
-    if a is not b and not (a.type.is_static and b.type.is_static):  # they might not broadcast once sizes are known
+    if a is not b and not (
+        a.type.is_static and b.type.is_static
+    ):  # they might not broadcast once sizes are known
         return function(gf.sum(a), b)  # type: ignore[no-any-return]
     try:
         return function(a, b)  # type: ignore[no-any-return]

@@ -68,7 +68,7 @@ def output_of(code: str, namespace: dict[str, object]) -> tuple[str, bool]:
         try:
             exec(compile(code, "model.py", "exec"), namespace)
         except GraphflowError as error:
-            printed.write(f"{type(error).__name__}: {error}\n")
+            printed.write(f"{type(error).__name__}: {error!s}\n")
             return printed.getvalue(), True
     return printed.getvalue(), False
 

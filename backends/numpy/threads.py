@@ -41,7 +41,7 @@ class SequentialBlas:
     """`with SEQUENTIAL_BLAS:` sets the BLAS to one thread, and back when the last of overlapping blocks ends.
 
     The setting is the process's: NumPy code of other threads is sequential too in the meantime. A change that such
-    code makes meanwhile is undone. Measured: 1.7 us for a block, 0.7 where the BLAS has one thread anyway.
+    code makes meanwhile is undone. Measured: 2.3 us for a block, 1.5 where the BLAS has one thread anyway.
     """
 
     def __init__(self, find: Callable[[], list[Any]] = numpy_blas) -> None:

@@ -9,10 +9,13 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import ContextVar, copy_context
+from typing import TYPE_CHECKING
 
 from graphflow.backends.base import Call
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 __all__ = ["THREADS", "run_pieces"]
 
@@ -28,6 +31,10 @@ def _cores() -> int:
 
 def _workers() -> ThreadPoolExecutor:
     if not _pool:
+        from concurrent.futures import (
+            ThreadPoolExecutor,
+        )  # not at the top: most programs have no such big product
+
         _pool.append(ThreadPoolExecutor(max(1, _cores() - 1), "graphflow"))
     return _pool[0]
 
@@ -55,6 +62,8 @@ def run_pieces(pieces: Sequence[Call]) -> None:
     if helpers < 1:
         _drain(left)
         return
+    from concurrent.futures import wait
+
     jobs = [
         _workers().submit(copy_context().run, _drain, left) for _ in range(helpers)
     ]  # with its np.errstate

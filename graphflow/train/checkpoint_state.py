@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from graphflow.errors import ArgumentError, FormatError, shorten
-from graphflow.files import FileError, as_path, atomic_write, read_regular
+from graphflow.errors import ArgumentError, FileError, FormatError, shorten
+from graphflow.files import as_path, atomic_write, read_regular
 
 __all__ = [
     "CheckpointState",

@@ -234,9 +234,9 @@ class Fake:
             self.check_devices(value)
             self.note("launch", "copy")
             return self.wrap(np.array(plain(value), dtype=dtype, copy=True, order=order))
-        plain = np.array(value, dtype=dtype)
-        self.note("to device", plain.nbytes)
-        return self.wrap(plain)
+        host = np.array(value, dtype=dtype)
+        self.note("to device", host.nbytes)
+        return self.wrap(host)
 
     def _asarray(self, value: Any, dtype: Any = None, **options: Any) -> Any:
         same = isinstance(value, self.ndarray) and dtype in (None, value.dtype) and not options.get("copy")

@@ -15,6 +15,8 @@ from tests.backends.agreement import assert_agrees, run_on
 from tests.backends.fake_cupy import VERSIONS, install
 from tests.ops.table import Sample, all_samples
 
+pytestmark = pytest.mark.slow
+
 SAMPLES = all_samples()
 
 

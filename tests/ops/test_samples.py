@@ -25,7 +25,9 @@ def _rng(sample: Sample) -> np.random.Generator:
     return np.random.default_rng(zlib.crc32(sample.name.encode()))
 
 
-def _build(sample: Sample, inputs: Sequence[Any], shapes: str = "static") -> tuple[list[Tensor], list[Tensor]]:
+def _build(
+    sample: Sample, inputs: Sequence[Any], shapes: str = "static"
+) -> tuple[list[Tensor], list[Tensor]]:
     """Placeholders for the inputs, and the outputs built on them, in the default graph."""
     placeholders = []
     for value in inputs:
@@ -55,7 +57,10 @@ def _compare(sample: Sample, results: Sequence[Any], inputs: Sequence[Any]) -> N
         assert np.shape(result) == want.shape
         if is_floating(result.dtype):
             eps = float(_eps(result.dtype))
-            rtol = max(sample.rtol if result.dtype.itemsize // (2 if result.dtype.kind == "c" else 1) >= 8 else 0, 8 * eps)
+            rtol = max(
+                sample.rtol if result.dtype.itemsize // (2 if result.dtype.kind == "c" else 1) >= 8 else 0,
+                8 * eps,
+            )
             rtol = max(rtol, sample.rtol) if eps > 1e-10 else rtol
             left, right = _wide(result), _wide(want)
             np.testing.assert_allclose(left, right, rtol=rtol, atol=max(sample.atol, 4 * eps), equal_nan=True)
@@ -143,7 +148,9 @@ def _directional(run: Any, point: list[Any], direction: list[Any]) -> float:
     return (4 * slope(h / 2) - slope(h)) / 3
 
 
-def _check_gradient(y: Tensor, xs: list[Tensor], fixed: dict[Tensor, Any], point: list[Any], rng: Any) -> Tensor:
+def _check_gradient(
+    y: Tensor, xs: list[Tensor], fixed: dict[Tensor, Any], point: list[Any], rng: Any
+) -> Tensor:
     """Compare the gradient of scalar `y` with a central difference; gives a random projection of it."""
     grads = gf.gradients(y, xs, unconnected_gradients="zero")
     directions = [rng.standard_normal(np.shape(p)) for p in point]
@@ -177,7 +184,9 @@ def test_gradients_against_central_differences(sample: Sample) -> None:
     parts = []
     for t in outputs:
         if t.dtype == np.float64:
-            weights = rng.standard_normal(np.asarray(gf.Session().run(t, dict(zip(placeholders, inputs, strict=True)))).shape)
+            weights = rng.standard_normal(
+                np.asarray(gf.Session().run(t, dict(zip(placeholders, inputs, strict=True)))).shape
+            )
             parts.append(gf.sum(t * gf.constant(weights)))
     y = parts[0] if len(parts) == 1 else gf.add_n(parts)
     second = _check_gradient(y, xs, fixed, point, rng)
@@ -199,7 +208,9 @@ def test_every_op_has_a_sample() -> None:
             inputs = [np.asarray(x) for x in sample.inputs]
             _, outputs = _build(sample, inputs)
             floats = [t for t in outputs if is_floating(t.dtype)]
-            sources = [t for t in graph.operations if t.type == "placeholder" and is_floating(t.outputs[0].dtype)]
+            sources = [
+                t for t in graph.operations if t.type == "placeholder" and is_floating(t.outputs[0].dtype)
+            ]
             if sample.grad and floats:
                 gf.gradients(floats, [n.outputs[0] for n in sources], unconnected_gradients="zero")
         seen.update(node.type for node in graph.operations)

@@ -14,8 +14,7 @@ import pytest
 from safetensors.numpy import save as save_tensors
 
 import graphflow as gf
-from graphflow.errors import ArgumentError, FormatError, MemoryLimitError
-from graphflow.files import FileError
+from graphflow.errors import ArgumentError, FileError, FormatError, MemoryLimitError
 from graphflow.save import load_graph, save_graph
 from graphflow.save.container import NBYTES_PER_HEADER_BYTE, parse_json
 from tests.save.graphs import FRAME, build_tiny, header_of, sealed

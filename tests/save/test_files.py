@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from graphflow.errors import ArgumentError, FormatError, GraphflowError, MemoryLimitError
-from graphflow.files import FileError, atomic_write, read_regular
+from graphflow.errors import ArgumentError, FileError, FormatError, GraphflowError, MemoryLimitError
+from graphflow.files import atomic_write, read_regular
 
 needs_posix = pytest.mark.skipif(os.name == "nt", reason="pipes, links and signals of POSIX")
 
@@ -181,7 +181,8 @@ def test_a_full_disk(tmp_path):
     (tmp_path / "a").write_bytes(b"old")
     code = f"""
 import resource, signal
-from graphflow.files import FileError, atomic_write
+from graphflow.errors import FileError
+from graphflow.files import atomic_write
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:
@@ -199,6 +200,7 @@ def test_a_writer_that_is_killed(tmp_path):
     """What is there is always one whole version."""
     target = tmp_path / "a"
     code = f"""
+from graphflow.errors import FileError
 from graphflow.files import atomic_write
 print("ready", flush=True)
 while True:
