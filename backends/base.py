@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
 from operator import setitem
@@ -19,10 +20,14 @@ from graphflow.errors import BackendError
 from graphflow.op import Op, Trait
 from graphflow.program import Program
 
-__all__ = ["Backend", "Call", "DeviceInfo", "has_trait"]
+__all__ = ["THREADS", "Backend", "Call", "DeviceInfo", "has_trait"]
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 """A kernel with its arguments bound: run by `function(*arguments)`."""
+
+
+THREADS: ContextVar[int | None] = ContextVar("graphflow_threads", default=None)
+"""How many threads a call may use, the caller's own included; None for one a core."""
 
 
 @dataclass(frozen=True, slots=True)

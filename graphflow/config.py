@@ -6,6 +6,7 @@
 | verify          | GRAPHFLOW_VERIFY        | check the graph between passes and every plan                  |
 | loop_limit      | GRAPHFLOW_LOOP_LIMIT    | iterations after which a `while_loop` is called endless        |
 | repeat_limit    | GRAPHFLOW_REPEAT_LIMIT  | equal nodes one line may make before it is warned about        |
+|                 | GRAPHFLOW_BLAS          | who multiplies matrices on the CPU: "auto", "mkl" or "numpy"   |
 """
 
 from __future__ import annotations

@@ -474,8 +474,9 @@ class Graph:
     def _near(self, name: str) -> str:
         import difflib
 
-        near = difflib.get_close_matches(name[:100], list(self._by_name)[:20_000], n=3, cutoff=0.5)
-        return f"; near names: {', '.join(near)}" if near else ""
+        lowered = {known.lower(): known for known in list(self._by_name)[:20_000]}
+        near = difflib.get_close_matches(name[:100].lower(), lowered, n=3, cutoff=0.5)
+        return f"; near names: {', '.join(lowered[n] for n in near)}" if near else ""
 
     def consumers(self, tensor: Tensor) -> list[Node]:
         """The nodes that use `tensor`, in the order of their making."""

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from graphflow.backends.base import THREADS
 from graphflow.errors import (
     GraphflowError,
     IndexRangeError,
@@ -51,19 +52,27 @@ class VariableStore:
         return self.arrays[key]
 
 
-def load(program: Program, backend_of: Callable[[str], Any], store: VariableStore) -> Any:
+def load(
+    program: Program, backend_of: Callable[[str], Any], store: VariableStore, threads: int | None = None
+) -> Any:
     """Make a program runnable: by its backend's own way if it has one, else by the loop below."""
     if len(program.devices) == 1:
         own = backend_of(program.host).load(program, store)
         if own is not None:
             return own
-    return Executable(program, backend_of, store)
+    return Executable(program, backend_of, store, threads)
 
 
 class Executable:
     """A loaded program. `run` gives the fetched values; it keeps nothing of one run for the next."""
 
-    def __init__(self, program: Program, backend_of: Callable[[str], Any], store: VariableStore) -> None:
+    def __init__(
+        self,
+        program: Program,
+        backend_of: Callable[[str], Any],
+        store: VariableStore,
+        threads: int | None = None,
+    ) -> None:
         self.program = program
         self._store = store
         self._backends = {d: backend_of(d) for d in program.devices}
@@ -93,6 +102,7 @@ class Executable:
         self._step_by_step = touched > LONG_RUN_NBYTES or any(i.bodies for i in program.instructions)
         self._context = contextvars.copy_context()
         self._context.run(np.seterr, all="ignore")
+        self._context.run(THREADS.set, threads)
         self._calls_back = any(i.op.has_effect for i in program.instructions)
         self._all = self._head + self._tail
         simple = not (
@@ -240,15 +250,16 @@ class Executable:
     def _add_commit(self) -> None:
         self._dynamic_swaps = []
         for source, target in self.program.swaps:
-            if self._is_static[
-                source
-            ]:  # setitem, unlike np.copyto, runs no Python that an interrupt could stop
-                self._tail.append((setitem, self._env[target], ..., self._env[source]))
+            if self._is_static[source]:
+                backend = self._backends[self.program.slots[target].device]
+                function, arguments = backend.store(self._env[target], self._env[source])
+                self._tail.append((function, *arguments))
             else:
                 self._dynamic_swaps.append((self._env[target], source))
         for counter in self.program.counters:
             array = self._env[counter]
-            self._tail.append((self._backends[self.program.slots[counter].device].xp.add, array, 1, array))
+            function, arguments = self._backends[self.program.slots[counter].device].advance(array)
+            self._tail.append((function, *arguments))
 
     def _prepare_io(self) -> None:
         slots = self.program.slots
@@ -290,7 +301,7 @@ class Executable:
                         stack.enter_context(scope)
                     results = self._run_all(recorder)
             for k, s in self._late_fetches:
-                results[k] = self._host.to_host(env[s])
+                results[k] = self._backends[self.program.slots[s].device].to_host(env[s])
         finally:
             for s in self._dynamic_slots:
                 env[s] = None
@@ -356,7 +367,7 @@ class Executable:
     def _result(self, k: int, s: int) -> Any:
         if self._owned[k] and self.program.fetches.index(s) == k:
             return self._env[s]
-        return self._host.to_host(self._env[s])
+        return self._backends[self.program.slots[s].device].to_host(self._env[s])
 
     def _walk(self, calls: list[tuple[Any, ...]]) -> None:
         iterator = iter(calls)
@@ -399,7 +410,7 @@ class Executable:
                 for function, *arguments in iterator:
                     function(*arguments)
                 results = [
-                    env[s] if self._owned[k] and fetches.index(s) == k else backend.xp.array(env[s])
+                    env[s] if self._owned[k] and fetches.index(s) == k else backend.copy(env[s])
                     for k, s in enumerate(fetches)
                 ]
             except Exception as error:  # noqa: BLE001 whatever a kernel raises

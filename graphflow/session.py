@@ -235,7 +235,7 @@ class Session:
             if limit is not None:
                 self._keep_limit(program, limit)
             try:
-                executable = load(program, backend_for, self._store)
+                executable = load(program, backend_for, self._store, self.threads)
             except MemoryError as error:
                 plan = Plan(program, None, self.device)
                 raise MemoryLimitError(
@@ -366,9 +366,15 @@ class Session:
             return
         with self._turn():
             self._closed = True
+            executables = [e for s in self._signatures.values() for e in s.loaded.values()]
+            used = dict.fromkeys([self.device, *[d for e in executables for d in e.program.devices]])
+            for signature in self._signatures.values():
+                signature.loaded.clear()  # callables hold the signature: what it loaded must go all the same
             self._signatures.clear()
             self._store = VariableStore()
-            backend_for(self.device).close()
+            del executables
+            for device in used:
+                backend_for(device).close()
 
     @contextmanager
     def as_default(self) -> Iterator[Session]:

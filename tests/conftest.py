@@ -39,4 +39,4 @@ def _usable_gpus() -> tuple[str, ...]:
     """Names of the GPUs that a session could run on, such as `gpu:0`."""
     import graphflow as gf
 
-    return tuple(str(device) for device in gf.list_devices() if str(device).startswith("gpu"))
+    return tuple(d.name for d in gf.list_devices() if d.available and d.name.startswith("gpu"))

@@ -9,18 +9,15 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Sequence
-from contextvars import ContextVar, copy_context
+from contextvars import copy_context
 from typing import TYPE_CHECKING
 
-from graphflow.backends.base import Call
+from graphflow.backends.base import THREADS, Call
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
-__all__ = ["THREADS", "run_pieces"]
-
-THREADS: ContextVar[int | None] = ContextVar("graphflow_threads", default=None)
-"""How many threads a call may use, the caller's own included; None for one a core."""
+__all__ = ["run_pieces"]
 
 _pool: list[ThreadPoolExecutor] = []
 
@@ -31,9 +28,8 @@ def _cores() -> int:
 
 def _workers() -> ThreadPoolExecutor:
     if not _pool:
-        from concurrent.futures import (
-            ThreadPoolExecutor,
-        )  # not at the top: most programs have no such big product
+        # not at the top: most programs have no such big product
+        from concurrent.futures import ThreadPoolExecutor
 
         _pool.append(ThreadPoolExecutor(max(1, _cores() - 1), "graphflow"))
     return _pool[0]
@@ -64,9 +60,8 @@ def run_pieces(pieces: Sequence[Call]) -> None:
         return
     from concurrent.futures import wait
 
-    jobs = [
-        _workers().submit(copy_context().run, _drain, left) for _ in range(helpers)
-    ]  # with its np.errstate
+    # in the caller's context, so with its np.errstate
+    jobs = [_workers().submit(copy_context().run, _drain, left) for _ in range(helpers)]
     try:
         _drain(left)
     finally:

@@ -19,7 +19,7 @@ Pass = Callable[[Subgraph], Subgraph]
 BEFORE_BIND: tuple[Pass, ...] = (merge_equal,)
 """Passes that need no sizes: run once for the fetches and the types of the feeds."""
 
-AFTER_BIND: tuple[Pass, ...] = (resolve_likes, fold_constants, sink_broadcasts, fold_constants)
+AFTER_BIND: tuple[Pass, ...] = (resolve_likes, sink_broadcasts, fold_constants)
 """Passes that read sizes."""
 
 

@@ -74,6 +74,9 @@ def place(subgraph: Subgraph, resolve: Callable[[str | None], str], io_device: s
             moved[node] = fresh
             node = fresh
         nodes.append(node)
-    outputs = tuple([on(new.get(t, t), io_device) for t in subgraph.outputs])
+    # a variable itself is fetched after the run's writes, from where it is: no transfer can stand for that
+    outputs = tuple(
+        [t if t.op.op.name == "variable" else on(new.get(t, t), io_device) for t in subgraph.outputs]
+    )
     targets = tuple([moved.get(n, n) for n in subgraph.targets])
     return Placed(Subgraph(tuple(nodes), subgraph.inputs, outputs, targets), device, io_device)

@@ -229,6 +229,18 @@ def test_variables_stay_on_the_gpu(fake: Fake) -> None:
     assert fake.of("to host") == [12]
 
 
+def test_a_variable_fetched_with_its_update_has_the_new_value(fake: Fake) -> None:
+    w = gf.Variable(np.array([1.0, 2.0, 3.0], np.float32))
+    old = w.read()
+    update = w.assign(old * 10.0)
+    session = gf.Session(device="gpu")
+    session.run(gf.global_variables_initializer())
+    before, written, after = session.run([old, update, w])
+    np.testing.assert_array_equal(before, [1, 2, 3])
+    np.testing.assert_array_equal(written, [10, 20, 30])
+    np.testing.assert_array_equal(after, [10, 20, 30])
+
+
 def test_a_value_can_be_loaded_into_a_variable(fake: Fake) -> None:
     step = _step()
     session = gf.Session(device="gpu")

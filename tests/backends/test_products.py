@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 import graphflow as gf
+from graphflow.backends.base import THREADS
 from graphflow.backends.numpy import blas, workers
 from graphflow.backends.numpy.blas import TILE, bind_matmul
 from graphflow.backends.numpy.threads import SEQUENTIAL_BLAS
-from graphflow.backends.numpy.workers import THREADS, run_pieces
+from graphflow.backends.numpy.workers import run_pieces
 
 
 @pytest.fixture(autouse=True)
