@@ -91,6 +91,11 @@ class _Tree:
                     self.children[scope].append(~inner)
                 scope = inner
                 self._count(scope, number)
+            # the last node of a composed function has the scope's own name; a group only waits for other nodes
+            result_of = None if type_ == "no_op" else by_path.get(name + "/")
+            if result_of is not None:
+                scope = result_of
+                self._count(scope, number)
             self.children[scope].append(node)
 
     def _count(self, scope: int, type_number: int) -> None:
