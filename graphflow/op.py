@@ -105,6 +105,7 @@ class Op:
     is_single_call: bool = field(
         init=False
     )  # one call that cannot fail half-way: may follow a variable's first write
+    is_silent: bool = field(init=False)  # neither fails nor does anything: a view may stand for all runs
 
     def __post_init__(self) -> None:
         facts = {
@@ -118,6 +119,7 @@ class Op:
             "shape_only": bool(self.traits & Trait.SHAPE_ONLY),
             "fallible": bool(self.traits & Trait.FALLIBLE),
             "has_effect": bool(self.traits & Trait.EFFECT),
+            "is_silent": not self.traits & (Trait.EFFECT | Trait.FALLIBLE),
             "is_single_call": bool(getattr(self.kernel, "single_call", False)),
         }
         for name, value in facts.items():

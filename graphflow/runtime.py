@@ -103,7 +103,7 @@ class Executable:
         self._context = contextvars.copy_context()
         self._context.run(np.seterr, all="ignore")
         self._context.run(THREADS.set, threads)
-        self._calls_back = any(i.op.has_effect for i in program.instructions)
+        self._calls_back = any(map(_sees_context, program.instructions))
         self._all = self._head + self._tail
         simple = not (
             program.fetches or self._step_by_step or self._calls_back or self._scopes or self._dynamic_swaps
@@ -142,7 +142,7 @@ class Executable:
         fixed = True
         for s in i.inputs:
             fixed = fixed and static[s]
-        if i.is_view and fixed:
+        if i.is_view and fixed and i.op.is_silent:
             env[i.outputs[0]] = backend.function(i.op, i.attrs)(*[env[s] for s in i.inputs])
             static[i.outputs[0]] = True
             return []
@@ -190,6 +190,17 @@ class Executable:
 
             return view
         contiguous = backend.contiguous
+        if i.op.is_view:  # planned as a copy: its kernel may have found that a view would do
+
+            def apart() -> None:
+                value = contiguous(function(*fetch()))
+                env[target] = value = (
+                    backend.copy(value) if _overlap(backend.xp, value, env[inputs[0]]) else value
+                )
+                if self._sizes_matter:
+                    self._learn(target, value)
+
+            return apart
         if self._sizes_matter and not self.program.slots[target].type.is_static:
 
             def measured() -> None:
@@ -427,11 +438,22 @@ def _cause(error: Exception) -> BaseException:
     return error.__cause__ or error if isinstance(error, GraphflowError) else error
 
 
+def _sees_context(i: Instruction) -> bool:
+    """True for what reads the caller's context variables: settings, or anything a callback cares for."""
+    return i.op.has_effect or bool(i.bodies) or "callback" in i.attrs
+
+
 def _speaks_of_sizes(attribute: Any) -> bool:
     """True if the attribute holds a dimension that is not a number yet."""
     if type(attribute) is tuple:
         return any(_speaks_of_sizes(item) for item in attribute)
     return isinstance(attribute, Dim)
+
+
+def _overlap(xp: Any, a: Any, b: Any) -> bool:
+    """Whether two arrays may share bytes; True where the array module cannot tell."""
+    ask = getattr(xp, "may_share_memory", None)
+    return True if ask is None else bool(ask(a, b))
 
 
 def _is_host(backend: Any) -> bool:

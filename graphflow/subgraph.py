@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphflow.errors import FeedError, FetchError
-from graphflow.graph import Node, Tensor
+from graphflow.graph import Node, Tensor, detached
+from graphflow.op import OPS
 
 __all__ = ["MissingFeedError", "Subgraph", "cut"]
 
@@ -16,6 +17,10 @@ Replace = Callable[[Node, tuple[Tensor, ...]], Sequence[Tensor] | None]
 
 class MissingFeedError(FeedError, FetchError):
     """A fetch depends on a placeholder that was not fed."""
+
+
+_LASTING = ("assign", "draw_counter")
+"""Ops that change what later runs meet: a run of them is never dropped, even if nothing needs their value."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,8 +60,8 @@ class Subgraph:
                     if t is not old:
                         new[old] = t
                     _add_made(t.op, nodes, self.inputs)
-                if node not in nodes:
-                    moved[node] = None
+                if node not in nodes:  # what ran after it runs after what took its place
+                    moved[node] = replacement[0].op if replacement and replacement[0].op in nodes else None
                 continue
             control = node.control_inputs
             if control and any(c in moved for c in control):
@@ -93,10 +98,11 @@ def _add_made(node: Node, nodes: dict[Node, None], inputs: tuple[Tensor, ...]) -
 
 
 def prune(subgraph: Subgraph) -> Subgraph:
-    """Drop the nodes that neither outputs, nor targets, nor what they run after, need."""
+    """Drop the nodes that neither outputs, nor targets, nor what they run after, nor what is seen later, need."""
     fed = set(subgraph.inputs)
     needed: set[Node] = set()
     stack = [t.op for t in subgraph.outputs if t not in fed] + list(subgraph.targets)
+    stack.extend([n for n in subgraph.nodes if n.op.has_effect or n.op.name in _LASTING])
     while stack:
         node = stack.pop()
         if node not in needed:
@@ -115,8 +121,9 @@ def cut(fetches: Iterable[Tensor], feeds: Iterable[Tensor] = (), targets: Iterab
     Nodes come in the order of their making, which respects every edge because a graph only grows.
     Raises MissingFeedError for a placeholder that is needed and not fed. O(V + E), no recursion.
     """
-    inputs, outputs, ends = tuple(feeds), tuple(fetches), tuple(targets)
+    inputs, outputs = tuple(feeds), tuple(fetches)
     fed = set(inputs)
+    ends = tuple([n for n in targets if not (n.op.name == "placeholder" and n.outputs[0] in fed)])
     seen: set[Node] = set()
     stack: list[Node] = [t.op for t in outputs if t not in fed]
     stack.extend(ends)
@@ -130,7 +137,39 @@ def cut(fetches: Iterable[Tensor], feeds: Iterable[Tensor] = (), targets: Iterab
         stack.extend([t.op for t in node.inputs if t.op not in seen and t not in fed])
         if node.control_inputs:
             stack.extend([n for n in node.control_inputs if n.op.name != "placeholder"])
-    return Subgraph(tuple(sorted(seen, key=_by_id)), inputs, outputs, ends)
+    nodes = tuple(sorted(seen, key=_by_id))
+    return _with_own_inputs(Subgraph(nodes, inputs, outputs, ends))
+
+
+def _with_own_inputs(subgraph: Subgraph) -> Subgraph:
+    """Put a placeholder for each fed tensor that is none, so that nothing looks past a feed at what made the tensor.
+
+    The node that would have made it may be here all the same: for another output, or as something to run.
+    """
+    new: dict[Tensor, Tensor] = {}
+    for t in subgraph.inputs:
+        if t.op.op.name != "placeholder":
+            attrs = {"dtype": t.type.dtype, "shape": t.type.shape}
+            new[t] = detached(t.op, OPS["placeholder"], (), attrs).outputs[0]
+    if not new:
+        return subgraph
+    fed = frozenset(new)
+    moved: dict[Node, Node] = {}
+    for node in subgraph.nodes:
+        inputs = tuple([new.get(t, t) for t in node.inputs])
+        control = tuple([moved.get(n, n) for n in node.control_inputs])
+        if (
+            any(a is not b for a, b in zip(inputs, node.inputs, strict=True))
+            or control != node.control_inputs
+        ):
+            fresh = moved[node] = node.rebuilt(inputs, node.attrs, control)
+            new.update((a, b) for a, b in zip(node.outputs, fresh.outputs, strict=True) if a not in fed)
+    return Subgraph(
+        tuple([moved.get(n, n) for n in subgraph.nodes]),
+        tuple([new.get(t, t) for t in subgraph.inputs]),
+        tuple([new.get(t, t) for t in subgraph.outputs]),
+        tuple([moved.get(n, n) for n in subgraph.targets]),
+    )
 
 
 def _by_id(node: Node) -> int:

@@ -29,7 +29,9 @@ def bind(op: Op, attrs: Mapping[str, Any], inputs: Inputs, out: Any) -> Call | N
     """One call of NumPy's for an op on fixed arrays, or None."""
     if isinstance(op.kernel, Ufunc):
         function = op.kernel.of(np)
-        return (function, (*inputs, out)) if isinstance(function, np.ufunc) else None
+        if not isinstance(function, np.ufunc):
+            return None
+        return function, (*inputs, out)
     binder = _BINDERS.get(op.name)
     return None if binder is None else binder(inputs, out, **attrs)
 

@@ -82,7 +82,7 @@ def _uses(subgraph: Subgraph) -> dict[Tensor, list[Node]]:
 
 def _is_single_call(node: Node) -> bool:
     """True for nodes that every backend runs as one call that cannot fail: they may follow a write."""
-    if not (node.op.is_view or node.op.is_single_call):
+    if not (node.op.is_view or node.op.is_single_call) or not node.op.is_silent:
         return False
     return all(t.type.is_static for t in (*node.inputs, *node.outputs))
 
@@ -104,6 +104,7 @@ def _producers(subgraph: Subgraph, assigns: list[Node]) -> dict[Node, Node]:
             and maker not in held
             and len(uses[value]) == 1
             and value.type == node.outputs[0].type
+            and value.type.size != 1  # in place is slower for one element, see `lowering.REUSED_NBYTES`
             and maker.op.takes_out
         ):
             found[node] = maker
@@ -118,31 +119,35 @@ def _decide(order: tuple[Node, ...], subgraph: Subgraph, producers: dict[Node, N
             last_use[t] = i
     for t in subgraph.outputs:
         last_use[t] = len(order)
-    reads: dict[Tensor, list[Node]] = {}
+    values: dict[Tensor, list[Node]] = {}  # by variable: what gave its value so far, reads and writes
     last_fallible = -1
     for i, node in enumerate(order):
-        if node.op.name == "read":
-            reads.setdefault(node.inputs[0], []).append(node)
+        if node.op.name in ("read", "assign"):
+            values.setdefault(node.inputs[0], []).append(node)
         if not (node.op.is_source or node.op.name in ("read", "assign", "no_op") or _is_single_call(node)):
             last_fallible = i
     alias_end = _alias_ends(order, last_use)
-    writes: dict[Node, Write] = {}
-    commit = len(order)
+    begins: dict[Node, int] = {}
     indirect: set[Tensor] = set()
     for i, node in enumerate(order):
         if node.op.name != "assign":
             continue
         handle = node.inputs[0]
         producer = producers.get(node)
-        begin = i if producer is None else position[producer]
-        old = [r for r in reads.get(handle, ()) if position[r] < i]
-        free = all(_may_overwrite(r.outputs[0], producer, begin, alias_end) for r in old)
-        direct = begin > last_fallible and free and handle not in indirect and _all_static(node)
+        begin = begins[node] = i if producer is None else position[producer]
+        old = [n.outputs[0] for n in values[handle] if position[n] < i]
+        free = all(_may_overwrite(t, producer, begin, alias_end) for t in old)
+        if not (begin > last_fallible and free and _all_static(node)):
+            indirect.add(
+                handle
+            )  # for all its writes: a copy at the end would change what an earlier one gave
+    writes: dict[Node, Write] = {}
+    commit = len(order)
+    for node, begin in begins.items():
+        direct = node.inputs[0] not in indirect
         if direct:
             commit = min(commit, begin)
-        else:
-            indirect.add(handle)
-        writes[node] = Write(node, direct, producer if direct else None)
+        writes[node] = Write(node, direct, producers.get(node) if direct else None)
     return Schedule(order, commit, writes)
 
 
