@@ -60,21 +60,6 @@ _NO_ATTRS: Mapping[str, Any] = MappingProxyType({})
 
 # --- kernels --------------------------------------------------------------------------------------
 
-_OLD_NAMES = {
-    "acos": "arccos",
-    "acosh": "arccosh",
-    "asin": "arcsin",
-    "asinh": "arcsinh",
-    "atan": "arctan",
-    "atan2": "arctan2",
-    "atanh": "arctanh",
-    "bitwise_invert": "invert",
-    "bitwise_left_shift": "left_shift",
-    "bitwise_right_shift": "right_shift",
-    "pow": "power",
-}
-"""NumPy's names from before the Array API, which older array modules (CuPy 13) still have alone."""
-
 
 class Ufunc:
     """A kernel that is one function of the array module, known by its Array API name."""
@@ -87,8 +72,7 @@ class Ufunc:
 
     def of(self, xp: Any) -> Callable[..., Any]:
         """The bare function, for a backend that calls it many times."""
-        name = self.name if hasattr(xp, self.name) else _OLD_NAMES[self.name]
-        function: Callable[..., Any] = getattr(xp, name)
+        function: Callable[..., Any] = getattr(xp, self.name)
         return function
 
     def __call__(self, xp: Any, *inputs: Any, out: Any = None) -> Any:
