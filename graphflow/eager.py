@@ -56,6 +56,8 @@ def _run_kernel(node: Node) -> list[Any]:
 def _run_in_session(node: Node) -> list[Any]:
     """State and control flow go through a session, fed with what is known already."""
     session = session_for(None, node.graph)
+    if node.control_inputs:
+        node = _alone(node)
     feeds = {t: t.known for t in node.inputs if hasattr(t, "known")}
     if not node.outputs:
         session.run(node)
@@ -63,6 +65,15 @@ def _run_in_session(node: Node) -> list[Any]:
     if node.op.name == "assign" and node.inputs[1] in feeds:
         return list(session.run(list(node.outputs), {node.inputs[1]: feeds[node.inputs[1]]}))
     return list(session.run(list(node.outputs), feeds))
+
+
+def _alone(node: Node) -> Node:
+    """The node without those that it runs after: they have run, when they were made."""
+    made = node.rebuilt(node.inputs, node.attrs, ())
+    with node.graph._lock:
+        for t in made.outputs:
+            (t.number,) = node.graph._fresh_numbers(1)
+    return made
 
 
 def initialize(variable: Any) -> None:

@@ -202,6 +202,8 @@ class GraphGrowthWarning(UserWarning):
 def shorten(value: object, limit: int = 80) -> str:
     """`repr(value)` cut to `limit` characters, safe for any object in an error message."""
     try:
+        if isinstance(value, int) and value.bit_length() > 8 * limit:  # Python refuses to print the longest
+            return f"an int of {value.bit_length()} bits"
         text = repr(value[: limit + 1]) if isinstance(value, (str, bytes)) else repr(value)
     except Exception:  # noqa: BLE001 a hostile or broken __repr__ must not hide the real error
         text = f"<{type(value).__name__}>"

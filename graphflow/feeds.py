@@ -34,7 +34,7 @@ def as_feed(t: Tensor, value: Any) -> np.ndarray[Any, Any]:
         and value.flags.aligned
     ):
         return value
-    if value is None or hasattr(value, "__graphflow_tensor__") or callable(value):
+    if value is None or hasattr(type(value), "__graphflow_tensor__") or callable(value):
         raise FeedDTypeError(f"'{t.name}' needs {t.type}, was fed {shorten(value)}").at(t.op.place)
     if hasattr(value, "__next__") or isinstance(value, (set, frozenset, dict)):
         raise FeedDTypeError(

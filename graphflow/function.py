@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphflow.errors import ArgumentError, shorten
-from graphflow.graph import Graph, Tensor, get_default_graph, name_scope
+from graphflow.graph import Graph, Tensor, check_name, get_default_graph, name_scope
 from graphflow.ops.constant import as_array
 from graphflow.ops.placeholder import placeholder
 from graphflow.session import session_for
@@ -25,11 +25,13 @@ def function(wrapped: Callable[..., Any] | None = None, *, name: str | None = No
     graph's own. Called with tensors it simply builds: functions compose.
     `f.trace_count` counts the traces.
     """
+    if name is not None:
+        check_name(name)
     if wrapped is None:
         return functools.partial(function, name=name)
     if not callable(wrapped):
         raise ArgumentError(f"function: {shorten(wrapped)} is not callable")
-    return _Function(wrapped, name or getattr(wrapped, "__name__", "function").strip("<>") or "function")
+    return _Function(wrapped, name or str(getattr(wrapped, "__name__", "")).strip("<>") or "function")
 
 
 class _Function:
@@ -43,7 +45,7 @@ class _Function:
         self.trace_count = 0
 
     def __call__(self, *args: Any, **constants: Any) -> Any:
-        if any(hasattr(a, "__graphflow_tensor__") for a in args):
+        if any(hasattr(type(a), "__graphflow_tensor__") for a in args):
             return self._wrapped(*args, **constants)
         arrays = [a if type(a) is np.ndarray else as_array(a) for a in args]
         graph = get_default_graph()

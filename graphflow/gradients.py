@@ -80,7 +80,7 @@ def _listed(values: Any) -> list[Any]:
 
 
 def _tensor(value: Any, what: str) -> Tensor:
-    if not hasattr(value, "__graphflow_tensor__"):
+    if not hasattr(type(value), "__graphflow_tensor__"):
         raise GradientError(f"gradients: {what} holds {shorten(value)}, which is no tensor")
     tensor: Tensor = value.__graphflow_tensor__()
     if what != "stop_gradients" and not is_floating(tensor.dtype):
@@ -293,6 +293,7 @@ def hessian(y: Any, x: Any, name: str = "hessian") -> Tensor:
     y_t = _tensor(y, "ys")
     if y_t.type.dims != ():
         raise GradientError(f"hessian: y must be a scalar, got {y_t!r}")
+    x_t = _tensor(x, "xs")
     with name_scope(name):
-        (g,) = gradients(y_t, x)
+        (g,) = gradients(y_t, x if hasattr(x, "__graphflow_reads__") else x_t)
         return jacobian(g, x, unconnected_gradients="zero")

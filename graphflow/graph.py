@@ -385,11 +385,15 @@ class Graph:
                 decode(code, lasti).line,
             )
 
-    def _unique(self, name: str, prefix: str) -> str:
+    def _unique(self, name: Any, prefix: str) -> str:
+        if not isinstance(name, str):
+            check_name(name)
         if name[-1:] != "/":
             check_name(prefix + name)
             return self._claim(prefix + name)
-        full = name[:-1]  # TensorFlow's habit: a scope's own name, with its slash, means exactly that name
+        full: str = name[
+            :-1
+        ]  # TensorFlow's habit: a scope's own name, with its slash, means exactly that name
         check_name(full)
         if full in self._by_name:
             return self._claim(full)
@@ -463,7 +467,7 @@ class Graph:
         """A node or tensor of this graph from itself, its name, or a variable."""
         if isinstance(obj, str):
             return self.get_tensor_by_name(obj) if ":" in obj else self.get_operation_by_name(obj)
-        if hasattr(obj, "__graphflow_fetch__"):
+        if hasattr(type(obj), "__graphflow_fetch__"):
             obj = obj.__graphflow_fetch__()
         if not isinstance(obj, (Node, Tensor)):
             raise DTypeError(f"{shorten(obj)} is no tensor, operation or name")
@@ -491,12 +495,17 @@ class Graph:
 
     def add_to_collection(self, name: str, value: Any) -> None:
         """Append `value` to the list called `name`."""
+        if not isinstance(name, str):
+            raise ArgumentError(f"add_to_collection: the name of a collection is a str, not {shorten(name)}")
         if self._finalized:
             raise GraphError("the graph is finalized: its collections cannot change")
         self._collections.setdefault(name, []).append(value)
 
     def get_collection(self, name: str, scope: str | None = None) -> list[Any]:
         """A copy of the list called `name`; with `scope`, only the items whose name begins with it."""
+        for what, text in (("name", name), ("scope", scope)):
+            if not isinstance(text, str) and not (text is None and what == "scope"):
+                raise ArgumentError(f"get_collection: {what} is a str, not {shorten(text)}")
         items = self._collections.get(name, [])
         return [item for item in items if scope is None or getattr(item, "name", "").startswith(scope)]
 
@@ -766,9 +775,11 @@ def name_scope(name: str | None, graph: Graph | None = None) -> Iterator[str]:
     Raises NameError for a malformed name.
     """
     scope = _scope.get()
+    if graph is not None and not isinstance(graph, Graph):
+        raise ArgumentError(f"name_scope: graph must be a Graph, not {shorten(graph)}")
     graph = graph or scope.graph or _default_graph
     prefix = scope.prefix if scope.graph is None or graph is scope.graph else ""
-    if name is None or name == "":
+    if name is None or (isinstance(name, str) and not name):
         prefix = ""
     elif isinstance(name, str) and name.endswith("/"):
         check_name(name[:-1])
@@ -789,6 +800,8 @@ def composition(name: str) -> Iterator[str]:
     """
     graph = get_default_graph()
     before = len(graph)
+    if not isinstance(name, str) or name == "":  # a scope's empty name means the top; a function's is no name
+        check_name(name)
     with name_scope(name) as prefix:
         yield prefix
     if len(graph) > before:

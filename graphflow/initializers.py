@@ -17,6 +17,7 @@ import numpy as np
 from graphflow.errors import ArgumentError, DTypeError, ShapeError, shorten
 from graphflow.graph import Tensor
 from graphflow.op import F
+from graphflow.ops.arguments import flag
 from graphflow.ops.random_normal import RANDOM_NORMAL
 from graphflow.ops.random_seed import draw_index
 from graphflow.types import as_dtype, default_float, is_floating, shape_from_user
@@ -141,7 +142,11 @@ class Identity:
 
 def _check_number(value: Any, label: str, low: float = -math.inf) -> None:
     real = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    if not real or not math.isfinite(value) or value < low:
+    try:
+        fits = real and math.isfinite(value) and value >= low
+    except OverflowError:
+        fits = False
+    if not fits:
         rule = "a finite number" + ("" if low == -math.inf else f" of at least {low:g}")
         raise ArgumentError(f"{label} must be {rule}, not {shorten(value)}")
 
@@ -216,11 +221,11 @@ class VarianceScaling:
         _check_number(self.scale, "variance_scaling: scale", 0.0)
         if self.scale == 0:
             raise ArgumentError("variance_scaling: scale must be above 0")
-        if self.mode not in MODES:
+        if not isinstance(self.mode, str) or self.mode not in MODES:
             raise ArgumentError(
                 f"variance_scaling: mode is one of {', '.join(MODES)}, not {shorten(self.mode)}"
             )
-        if self.distribution not in (*DISTRIBUTIONS, "normal"):
+        if not isinstance(self.distribution, str) or self.distribution not in (*DISTRIBUTIONS, "normal"):
             raise ArgumentError(
                 f"variance_scaling: distribution is one of {', '.join(DISTRIBUTIONS)}, not {shorten(self.distribution)}"
             )
@@ -268,7 +273,7 @@ class Orthogonal:
         tall = (max(rows, columns), min(rows, columns))
         normal = RANDOM_NORMAL.kernel(np, 0, key=key, shape=tall, dtype=np.dtype("float64"))  # type: ignore[misc]  # it has one
         q, r = np.linalg.qr(normal)
-        q *= np.where(np.diagonal(r) < 0, -self.gain, self.gain)
+        q *= float(self.gain) * np.where(np.diagonal(r) < 0, -1.0, 1.0)
         matrix = q if rows >= columns else q.T
         return F.constant(np.ascontiguousarray(matrix.reshape(sizes)).astype(wanted))  # type: ignore[no-any-return]
 
@@ -299,7 +304,8 @@ def glorot_normal_initializer(seed: int | None = None, dtype: Any = None) -> Var
 
 def xavier_initializer(uniform: bool = True, seed: int | None = None, dtype: Any = None) -> VarianceScaling:
     """Glorot's initializer by his first name."""
-    return glorot_uniform_initializer(seed, dtype) if uniform else glorot_normal_initializer(seed, dtype)
+    chosen = glorot_uniform_initializer if flag(uniform, "xavier", "uniform") else glorot_normal_initializer
+    return chosen(seed, dtype)
 
 
 def he_uniform_initializer(seed: int | None = None, dtype: Any = None) -> VarianceScaling:

@@ -40,15 +40,17 @@ def compile_subgraph(
     io_device: str,
     *,
     is_body: bool = False,
+    contiguous: bool = True,
 ) -> Program:
     """Lower a bound subgraph.
 
     sizes: what symbols were bound to, for the sub-graphs of control flow.
     resolve: the canonical device for what a node asks. io_device: where feeds arrive and fetches leave.
     is_body: feeds are then always by reference and fetches always copied.
+    contiguous: whether all feeds are surely C-contiguous.
     """
     placed = place(subgraph, resolve, io_device)
-    return _Lowering(placed, schedule(placed.subgraph), sizes, resolve, is_body).program()
+    return _Lowering(placed, schedule(placed.subgraph), sizes, resolve, is_body, contiguous).program()
 
 
 @dataclass(slots=True)
@@ -69,6 +71,7 @@ class _Lowering:
     sizes: Mapping[str, DimLike]
     resolve: Resolve
     is_body: bool
+    contiguous_feeds: bool
     slots: list[Any] = field(default_factory=list)
     slot_of: dict[Tensor, int] = field(default_factory=dict)
     root: list[int] = field(default_factory=list)  # slot -> the slot whose bytes it shares
@@ -160,7 +163,8 @@ class _Lowering:
         if not self.is_body and nbytes is not None and nbytes <= COPIED_FEED_NBYTES:
             number = self._buffer(t, device, -1, self.last_use.get(t, -1), Kind.COPIED_FEED)
         else:
-            number = self._new(Slot(Kind.FEED, t.type, device, nbytes, place=Place(t.op)))
+            slot = Slot(Kind.FEED, t.type, device, nbytes, place=Place(t.op))
+            number = self._new(slot, contiguous=self.contiguous_feeds)
         self.slot_of[t] = number
         return number
 
@@ -337,7 +341,8 @@ class _Lowering:
         flags: tuple[bool, ...] = ()
         if op.is_control:
             flags = tuple(s in used for s in outputs)
-            bodies = tuple(self._body(b, node) for b in node.attrs["bodies"])
+            contiguous = all(self.contiguous[s] for s in inputs)
+            bodies = tuple(self._body(b, node, contiguous) for b in node.attrs["bodies"])
         workspace = 0
         if op.workspace is not None and all(t.type.is_static for t in (*node.inputs, *node.outputs)):
             workspace = op.workspace(
@@ -350,7 +355,7 @@ class _Lowering:
             op, node.attrs, inputs, outputs, device, place, frees, bodies, flags, workspace, is_view
         )
 
-    def _body(self, body: Any, node: Node) -> Program:
+    def _body(self, body: Any, node: Node, contiguous: bool) -> Program:
         types = [TensorType(t.type.dtype, substitute(t.type.shape, self.sizes)) for t in body.inputs]
         nodes = tuple(body.graph.operations)
         whole = prune(Subgraph(nodes, tuple(body.inputs), tuple(body.outputs), tuple(body.effects)))
@@ -360,7 +365,7 @@ class _Lowering:
         def resolve(asked: str | None) -> str:
             return device if asked is None else self.resolve(asked)
 
-        return compile_subgraph(bound, sizes, resolve, device, is_body=True)
+        return compile_subgraph(bound, sizes, resolve, device, is_body=True, contiguous=contiguous)
 
     def _place_buffers(self) -> dict[str, int]:
         """Offsets for every buffer, device by device; fills them into the slots."""

@@ -60,7 +60,9 @@ def user_frame() -> tuple[CodeType | None, int]:
         internal = known.get(filename)
         if internal is None:
             internal = _classify(filename)
-        if not internal:
+        if not internal and not (
+            filename == "<string>" and frame.f_globals.get("__name__", "").startswith("graphflow.")
+        ):  # a dataclass' generated methods have no file, but the globals of its module
             return frame.f_code, frame.f_lasti
         if frame.f_back is None:
             return None, 0

@@ -40,12 +40,7 @@ def parse_nbytes(value: Any, what: str) -> int:
         if match is None or unit is None:
             raise ArgumentError(f"{what}: {shorten(value)} is not a size such as '2GB' or '512MiB'")
         value = float(match[1]) * unit
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, (int, float))
-        or not math.isfinite(value)
-        or value < 1
-    ):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 1 <= value < math.inf:
         raise ArgumentError(
             f"{what} must be a positive number of bytes or text such as '2GB', not {shorten(value)}"
         )

@@ -164,12 +164,15 @@ class Executable:
             return self._transfer(i)
         function = self._control(i, backend) if i.bodies else self._function(i, backend)
         fetch = _getter(env, inputs)
+        contiguous = backend.contiguous
         if len(outputs) != 1:
 
             def many() -> None:
                 for s, value in zip(outputs, function(*fetch()), strict=True):
-                    env[s] = value
-                    if self._sizes_matter and value is not None:
+                    if value is None:  # what nothing needs of a loop
+                        continue
+                    env[s] = value = contiguous(value)
+                    if self._sizes_matter:
                         self._learn(s, value)
 
             return many
@@ -189,7 +192,6 @@ class Executable:
                 env[target] = function(*fetch())
 
             return view
-        contiguous = backend.contiguous
         if i.op.is_view:  # planned as a copy: its kernel may have found that a view would do
 
             def apart() -> None:

@@ -415,7 +415,7 @@ def _placeholders(fetches: Fetches, given: Mapping[Tensor, Any]) -> list[Tensor]
         if node not in found:
             found[node] = None
             stack.extend(t.op for t in node.inputs if t not in given)
-            stack.extend(node.control_inputs)
+            stack.extend([n for n in node.control_inputs if n.op.name != "placeholder"])
     return [n.outputs[0] for n in sorted(found, key=lambda n: n.id) if n.op.name == "placeholder"]
 
 

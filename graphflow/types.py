@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import itertools
 import math
+import operator
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple, TypeAlias
 
 import ml_dtypes
 import numpy as np
 
 from graphflow import config
-from graphflow.errors import ArgumentError, DTypeError, ShapeError, shorten
+from graphflow.errors import ArgumentError, DTypeError, GraphflowError, ShapeError, shorten
 
 __all__ = [
     "Dim",
@@ -34,6 +36,7 @@ __all__ = [
     "normalize_axis",
     "normalize_axes",
     "promote",
+    "python_index",
     "shape_from_user",
     "substitute",
     "unknown_dim",
@@ -246,6 +249,16 @@ _NAMES = ["bool", *_INTEGERS, "float16", "float32", "float64", "complex64", "com
 SUPPORTED: dict[str, np.dtype[Any]] = {name: np.dtype(name) for name in _NAMES}
 SUPPORTED["bfloat16"] = np.dtype(ml_dtypes.bfloat16)
 _PYTHON = {bool: "bool", int: "int64", complex: "complex64"}
+_ABSTRACT: tuple[type, ...] = (
+    np.generic,
+    np.number,
+    np.inexact,
+    np.floating,
+    np.complexfloating,
+    np.integer,
+    np.signedinteger,
+    np.unsignedinteger,
+)  # NumPy takes these for float64 or int64, and warns
 _known: dict[Any, np.dtype[Any]] = {d: d for d in SUPPORTED.values()}
 
 
@@ -267,9 +280,11 @@ def as_dtype(value: Any) -> np.dtype[Any]:
         return known
     if value is float:
         return default_float()
-    if value in (bool, int, complex):
+    if value is bool or value is int or value is complex:
         return SUPPORTED[_PYTHON[value]]
-    if value is not None:
+    if isinstance(value, str) and value.startswith("a"):
+        pass  # NumPy's old letter for bytes, with a warning
+    elif isinstance(value, (str, type, np.dtype)) and value not in _ABSTRACT:
         try:
             dtype = SUPPORTED["bfloat16"] if value == "bfloat16" else np.dtype(value).newbyteorder("=")
         except (TypeError, ValueError):
@@ -387,9 +402,24 @@ def as_index(value: Any, what: str) -> int:
     if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
         raise ArgumentError(f"{what} must be an integer, not {shorten(value)}")
     try:
-        return int(value.__index__())
+        index = python_index(value)
     except TypeError:
         raise ArgumentError(f"{what} must be an integer, not {shorten(value)}") from None
+    if index.bit_length() > 1024:  # nothing has such a size, and Python refuses to print much larger ones
+        raise ArgumentError(
+            f"{what} is an integer of {index.bit_length()} bits, far outside what can be meant"
+        )
+    return index
+
+
+def python_index(value: Any) -> int:
+    """`operator.index(value)`, with TypeError for whatever a foreign `__index__` raises."""
+    try:
+        return operator.index(value)
+    except GraphflowError:
+        raise
+    except Exception as error:  # whatever a foreign __index__ raises
+        raise TypeError(f"{shorten(value)} is no integer") from error
 
 
 def shape_from_user(shape: Any, *, unknown: bool = False, what: str = "shape") -> Shape:
@@ -397,7 +427,7 @@ def shape_from_user(shape: Any, *, unknown: bool = False, what: str = "shape") -
 
     Raises ShapeError for negative sizes, non-integers, more than 64 axes, or more than 2^63 elements.
     """
-    if isinstance(shape, (str, bytes)):
+    if isinstance(shape, (str, bytes, AbstractSet, Mapping)):
         raise ShapeError(f"{what} must be a sequence of ints, not {shorten(shape)}")
     if isinstance(shape, Dim) or hasattr(shape, "__index__"):
         shape = (shape,)
@@ -421,13 +451,13 @@ def shape_from_user(shape: Any, *, unknown: bool = False, what: str = "shape") -
             if isinstance(item, (bool, np.bool_)) or not hasattr(item, "__index__"):
                 raise ShapeError(f"{what} {shorten(shape)}: {shorten(item)} is not an int")
             try:
-                size = int(item.__index__())
+                size = python_index(item)
             except TypeError:
                 raise ShapeError(f"{what} {shorten(shape)}: {shorten(item)} is not an int") from None
             if size < 0:
-                raise ShapeError(f"{what} {shorten(shape)}: dimension {size} is negative")
+                raise ShapeError(f"{what} {shorten(shape)}: dimension {shorten(size)} is negative")
             dims.append(size)
     elements = math.prod(d for d in dims if isinstance(d, int) and d)
     if elements > MAX_NBYTES:
-        raise ShapeError(f"{what} {shorten(shape)} has {elements} elements, more than 2^63")
+        raise ShapeError(f"{what} {shorten(shape)} has {shorten(elements)} elements, more than 2^63")
     return tuple(dims)

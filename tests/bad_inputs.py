@@ -15,7 +15,7 @@ import numpy as np
 
 import graphflow as gf
 
-__all__ = ["BAD", "endless", "fed", "foreign", "kind_of"]
+__all__ = ["BAD", "HUGE", "RUN", "endless", "fed", "foreign", "kind_of"]
 
 # --- hostile objects ------------------------------------------------------------------------------
 
@@ -142,7 +142,7 @@ NUMBERS: Makers = {
 }
 
 TENSORS: Makers = {
-    "!foreign": foreign,
+    "foreign": foreign,
     "!operation": gf.no_op,
     "unranked": lambda: gf.placeholder("float32"),
     "unknown size": lambda: fed("float32", None),
@@ -183,7 +183,7 @@ NESTS: Makers = {
     "nans": lambda: [float("nan")],
     "!bad index": BadIndex,
     "generator": lambda: iter([1, 2]),
-    "matrix": lambda: np.matrix([[1.0, 2.0]]),
+    "matrix": lambda: np.eye(2).view(np.matrix),
 }
 
 ARRAYS: Makers = {
@@ -200,7 +200,7 @@ ARRAYS: Makers = {
     "backwards": lambda: np.eye(3, dtype=np.float32)[::-1],
     "big-endian": lambda: np.eye(3, dtype=">f4"),
     "!generator of floats": lambda: (x for x in (1.0, 2.0)),
-    "!inner": inner,
+    "inner": inner,
 }
 
 SIZES: Makers = {
@@ -330,30 +330,81 @@ PATHS: Makers = {
     "!true": lambda: True,
     "none": lambda: None,
     "!list": lambda: ["a"],
-    "!folder": lambda: "/",
+    "!folder": lambda: ".",
     "!device": lambda: "/dev/null/x",
     "!tensor": lambda: fed("float32"),
 }
 
+
+def _meant(makers: Makers, *labels: str) -> Makers:
+    """`makers`, of which those with these labels may have a meaning after all."""
+    return {name.lstrip("!") if name.lstrip("!") in labels else name: make for name, make in makers.items()}
+
+
+_VALUES = {**OBJECTS, **NUMBERS, **NESTS, **TENSORS, **ARRAYS}
+_NESTED = (
+    "ragged",
+    "ragged array",
+    "mixed depth",
+    "nones",
+    "generator of floats",
+    "operation",
+    "long double",
+)
+
 BAD: dict[str, Makers] = {
-    **dict.fromkeys(("tensor", "scalar", "ints", "bools"), {**OBJECTS, **NUMBERS, **TENSORS, **NESTS, **ARRAYS}),
-    "tensors": {**OBJECTS, **NUMBERS, **TENSORS, **NESTS, **ARRAYS, **LISTS},
-    "axis": {**OBJECTS, **NUMBERS, **TENSORS, **NESTS, "!bool": lambda: False, "!2**70 axis": lambda: 2**70},
-    "size": {**OBJECTS, **NUMBERS, **TENSORS, **NESTS},
-    "sizes": {**OBJECTS, **NUMBERS, **TENSORS, **NESTS, **SIZES},
-    "number": {**OBJECTS, **NUMBERS, **TENSORS, **NESTS, **ARRAYS},
-    "key": {**OBJECTS, **NUMBERS, **TENSORS, **NESTS, **ARRAYS, "zero step": lambda: slice(None, None, 0)},
-    "seed": {**OBJECTS, **NUMBERS, **TENSORS, **NESTS},
+    **dict.fromkeys(("tensor", "scalar", "ints", "bools"), _VALUES),
+    "tensors": _meant({**_VALUES, **LISTS}, *_NESTED),
+    "texts": _meant(_VALUES, *_NESTED, "bytes", "string", "strings", "huge string"),
+    "axis": {**OBJECTS, **NUMBERS, **NESTS, **TENSORS, "!false": lambda: False},
+    "size": {**OBJECTS, **NUMBERS, **NESTS, **TENSORS},
+    "sizes": {**OBJECTS, **NUMBERS, **NESTS, **TENSORS, **SIZES},
+    "partial": _meant({**OBJECTS, **NUMBERS, **NESTS, **TENSORS, **SIZES}, "nones", "strings"),
+    "number": _VALUES,
+    "key": _meant({**_VALUES, "!zero step": lambda: slice(None, None, 0)}, "ellipsis"),
+    "seed": {**OBJECTS, **NUMBERS, **NESTS, **TENSORS},
     "dtype": {**OBJECTS, **NUMBERS, **DTYPES, **NESTS},
-    "name": {**OBJECTS, **TEXTS, **NAMES, "none": lambda: None},
-    "choice": {**OBJECTS, **NUMBERS, **TEXTS, "none": lambda: None},
-    "text": {**OBJECTS, **NUMBERS, **TEXTS, "none": lambda: None},
-    "flag": {**FLAGS, **NUMBERS, **{name.lstrip("!"): make for name, make in OBJECTS.items()}},
-    "function": {**OBJECTS, **CALLABLES},
+    "dtypes": _meant({**OBJECTS, **NUMBERS, **DTYPES, **NESTS}, "dtype list"),
+    "name": _meant({**OBJECTS, **TEXTS, **NAMES, "none": lambda: None}, "empty text"),
+    "scope": _meant({**OBJECTS, **TEXTS}, *(name.lstrip("!") for name in TEXTS if "for text" not in name)),
+    "choice": _meant({**OBJECTS, **NUMBERS, **TEXTS, "none": lambda: None}, "bool for text"),
+    "labels": _meant({**OBJECTS, **NESTS, **TEXTS}, "strings", "list for text"),
+    "flag": {**FLAGS, **NUMBERS, **OBJECTS},
+    "function": _meant({**OBJECTS, **CALLABLES}, "function"),
     "graph": {**OBJECTS, **TEXTS, "none": lambda: None},
-    "path": {**OBJECTS, **PATHS},
+    "path": _meant({**OBJECTS, **PATHS}, "bytes"),
+    "lookup": _meant({**OBJECTS, **PATHS}, "bytes", "folder", "device", "long path", "surrogate"),
+    "ignored": {},
 }
 """Bad values of every kind of parameter, by a short name."""
+
+HUGE = ("2**", "10**", "terabytes", "megabyte", "huge", "endless", "deep", "wraps", "65 axes", "long")
+"""Words in the labels of values that might make a call allocate much: there the bytes are counted."""
+
+RUN = (
+    *("nan", "inf", "-inf", "half", "complex", "true", "zero", "minus one", "2**31", "2**63-1", "uint64"),
+    *(
+        "unranked",
+        "unknown size",
+        "float tensor",
+        "int tensor",
+        "bool tensor",
+        "complex tensor",
+        "wide tensor",
+    ),
+    *(
+        "uint64 tensor",
+        "bfloat16 tensor",
+        "empty tensor",
+        "empty matrix",
+        "list",
+        "floats",
+        "nested",
+        "negative",
+    ),
+    *("empty list", "empty array", "nans", "backwards", "big-endian", "terabytes", "zero sizes"),
+)
+"""Values that are run where they are accepted: what is wrong with them may be known only then."""
 
 
 # --- parameters -----------------------------------------------------------------------------------
@@ -368,29 +419,35 @@ _PARAMETERS = {
         maximum_iterations scale""",
     "ints": "indices ids branch_index",
     "bools": "condition mask pred",
-    "tensors": """inputs t_list ys xs arrays loop_vars inp stop_gradients nodes control_inputs tensors data
+    "tensors": """inputs t_list ys xs arrays loop_vars inp stop_gradients nodes control_inputs tensors
         var_list boundaries""",
     "axis": """axis dimension reduction_indices axis1 axis2 axes perm start_axis end_axis source destination
         dim batch_dims""",
     "size": "n_rows n_cols k num num_samples depth rows cols repeats num_or_size_splits summarize max_to_keep",
-    "sizes": "shape dims batch_shape repetitions paddings noise_shape slices shapes shape_invariants",
+    "sizes": "shape dims batch_shape repetitions paddings slices",
+    "partial": "noise_shape shapes shape_invariants",
+    "texts": "data",
     "number": """epsilon variance_epsilon correction alpha delta rate keep_prob ord t_mul m_mul power beta1
         beta2 decay momentum gain rho weight_decay initial_accumulator_value learning_rate_power
         l1_regularization_strength l2_regularization_strength l2_shrinkage_regularization_strength
-        parallel_iterations threads memory_limit""",
+        threads memory_limit""",
     "key": "key",
     "seed": "seed",
-    "dtype": "dtype Tout",
+    "dtype": "dtype",
+    "dtypes": "Tout",
     "name": "name",
-    "choice": """mode indexing distribution data_format unconnected_gradients optimize device""",
-    "text": "equation message end scope latest_filename",
-    "flag": """keepdims keep_dims exclusive reverse copy endpoint include_initial transpose_a transpose_b
-        adjoint_a adjoint_b strict trainable approximate training staircase cycle uniform use_locking
-        use_nesterov centered zero_debias stateful back_prop swap_memory infer_shape trailing
+    "ignored": """parallel_iterations swap_memory infer_shape use_locking copy strict""",
+    "choice": """equation mode indexing distribution data_format unconnected_gradients optimize device""",
+    "scope": "message end scope",
+    "flag": """keepdims keep_dims exclusive reverse endpoint include_initial transpose_a transpose_b
+        adjoint_a adjoint_b trainable approximate training staircase cycle uniform
+        use_nesterov centered zero_debias stateful back_prop trailing
         return_same_structure""",
     "function": "fn f func true_fn false_fn cond body default pred_fn_pairs branch_fns wrapped",
-    "graph": "graph into sess collections",
-    "path": "path checkpoint_prefix checkpoint_dir folder",
+    "graph": "graph into sess",
+    "labels": "collections",
+    "path": "path",
+    "lookup": "checkpoint_prefix checkpoint_dir latest_filename",
 }
 """Which parameters, by name, are of which kind."""
 
@@ -405,12 +462,21 @@ _EXCEPTIONS = {
     "pack.values": "tensors",
     "stack.values": "tensors",
     "einsum.values": "tensors",
-    "print.values": "tensors",
     "train.piecewise_constant.values": "tensors",
-    "add_to_collection.name": "graph",
-    "get_collection.name": "graph",
+    "add_to_collection.name": "scope",
+    "add_to_collection.value": "ignored",
+    "get_collection.name": "scope",
+    "placeholder.shape": "partial",
+    "device.name": "scope",
+    "Session.optimize": "choice",
+    "gradients.stop_gradients": "ignored",
+    "print.values": "texts",
+    "map_fn.dtype": "dtypes",
+    "nn.moments.shift": "ignored",
+    **dict.fromkeys(("astype.name", "cast.name", "clip.name", "convert_to_tensor.name"), "ignored"),
+    **dict.fromkeys(("conj.name", "imag.name", "positive.name", "real.name", "to_float.name"), "ignored"),
 }
-"""Parameters whose name means another kind elsewhere."""
+"""Parameters whose name means another kind elsewhere. A name is not looked at where the argument itself comes back."""
 
 _KIND = {name: kind for kind, names in _PARAMETERS.items() for name in names.split()}
 

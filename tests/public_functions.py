@@ -47,7 +47,9 @@ class Entry:
     call: Callable[..., Any]
     good: Callable[[], dict[str, Any]]
     parameters: tuple[str, ...]
+    positional: tuple[str, ...] = ()
     variadic: str | None = None
+    required: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return self.name
@@ -87,6 +89,9 @@ _BY_KIND: dict[str, Callable[[], Any]] = {
     "key": lambda: 0,
     "seed": lambda: 1,
     "dtype": lambda: "float32",
+    "dtypes": lambda: "float32",
+    "texts": lambda: ["text"],
+    "lookup": lambda: "saved.ckpt",
     "name": lambda: "name",
     "function": lambda: lambda *args: args[0],
     "path": lambda: "missing",
@@ -163,6 +168,13 @@ _GOOD: dict[str, Callable[[], dict[str, Any]]] = {
     "train.Saver": lambda: {"var_list": [_variable()]},
     "train.piecewise_constant": lambda: {"x": _int(), "boundaries": [1], "values": [0.5, 0.25]},
     "train.global_step": lambda: {"sess": gf.Session(), "global_step_tensor": gf.constant(1)},
+    "fill": lambda: {"value": 1.0},
+    "load_graph": lambda: {"path": "saved.gfg"},
+    "select": lambda: {"x": _float(3, 3), "y": 0.0},
+    "train.CheckpointReader": lambda: {"path": "saved.ckpt"},
+    "train.list_variables": lambda: {"path": "saved.ckpt"},
+    "train.load_checkpoint": lambda: {"path": "saved.ckpt"},
+    "train.load_variable": lambda: {"path": "saved.ckpt", "name": "w"},
     "while_loop": lambda: {"cond": lambda a, b: False, "body": lambda a, b: (a, b)},
 }
 """Good values for the parameters of single functions, where the kind's own would not do."""
@@ -177,17 +189,17 @@ def _entered(made: Any) -> Any:
 
 
 def _minimized(optimizer: Any) -> Any:
-    w = gf.Variable(np.ones(3, np.float32))
+    w = gf.Variable(np.ones(3, np.float32), name="mine")
     return optimizer.minimize(gf.sum(w * w))
 
 
 def _averaged(average: Any) -> Any:
-    return average.apply([gf.Variable(np.ones(3, np.float32))])
+    return average.apply([gf.Variable(np.ones(3, np.float32), name="mine")])
 
 
 _USES: tuple[tuple[tuple[str, ...], Callable[[Any], Any]], ...] = (
     (("name_scope", "device", "control_dependencies"), _entered),
-    (("custom_gradient", "function"), lambda made: made(gf.ones(3))),
+    (("custom_gradient",), lambda made: made(gf.ones(3))),
     (("Optimizer",), _minimized),
     (("ExponentialMovingAverage",), _averaged),
     (("initializer", "initializers."), lambda made: made([3, 3])),
@@ -233,5 +245,7 @@ def entries() -> Iterator[Entry]:
                 _used(name, value),
                 lambda name=name, required=required: _good(name, required),  # type: ignore[misc]
                 tuple(p.name for p in single),
+                tuple(p.name for p in single if p.kind is p.POSITIONAL_OR_KEYWORD),
                 variadic[0] if variadic else None,
+                tuple(name for name in required if name not in variadic),
             )

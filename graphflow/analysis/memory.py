@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from graphflow.program import Kind, Program
+from graphflow.program import Instruction, Kind, Program
 
 __all__ = ["MemoryProfile", "memory_profile"]
 
@@ -35,6 +35,30 @@ class MemoryProfile:
         return self.variables + self.constants + self.arena
 
 
+def _made_nbytes(i: Instruction, program: Program) -> int:
+    """Bytes of the results that the kernel allocates; those of control flow that nothing needs are not made."""
+    used = i.used or (True,) * len(i.outputs)
+    slots = [program.slots[s] for s, wanted in zip(i.outputs, used, strict=True) if wanted]
+    return sum(s.nbytes or 0 for s in slots if s.kind is Kind.DYNAMIC)
+
+
+def _handed_on(body: Program, i: Instruction, program: Program) -> int:
+    """Bytes of a branch's results that are the results of its node too: they are counted there.
+
+    None for loops: there an iteration's results are alive beside those of the iteration before.
+    """
+    if not i.op.name.startswith("cond"):
+        return 0
+    wanted = [program.slots[s].type for s in i.outputs]
+    total = 0
+    for s in body.fetches:
+        type_ = body.slots[s].type
+        if type_ in wanted:
+            wanted.remove(type_)
+            total += type_.nbytes or 0
+    return total
+
+
 def memory_profile(program: Program) -> MemoryProfile:
     """Add up what `runtime.Executable` allocates. O(V + E), sub-graphs included."""
     slots = program.slots
@@ -46,15 +70,16 @@ def memory_profile(program: Program) -> MemoryProfile:
     moving: list[int] = []
     fixed_constants = 0
     for i in program.instructions:
-        inner = 0
+        made = _made_nbytes(i, program)
+        inside = 0
         for body in i.bodies:
             part = memory_profile(body)
             arena += part.arena
             fixed_constants += part.constants
-            inner = max(inner, part.peak - part.held)
+            inside = max(inside, part.peak - part.held - _handed_on(body, i, program))
             unknown.extend([-1] * len(part.unknown))
-        live += sum(slots[s].nbytes or 0 for s in i.outputs if slots[s].kind is Kind.DYNAMIC)
-        moving.append(live + i.workspace_nbytes + inner)
+        live += made
+        moving.append(live + i.workspace_nbytes + inside)
         live -= sum(slots[s].nbytes or 0 for s in i.frees if slots[s].kind is Kind.DYNAMIC)
     copies = sum(
         slots[s].type.nbytes or 0

@@ -12,6 +12,7 @@ from typing import Any
 from graphflow.errors import ArgumentError
 from graphflow.graph import Tensor, composition
 from graphflow.op import F, public
+from graphflow.ops.arguments import flag
 from graphflow.ops.ufunc import node1, reals, room, unary
 
 __all__ = [
@@ -75,7 +76,7 @@ def relu(x: Any, name: str | None = None) -> Tensor:
 @public
 def relu6(x: Any, name: str | None = None) -> Tensor:
     """`minimum(relu(x), 6)`. A composition; at 6 half of the gradient passes."""
-    with composition(name or "Relu6") as scope:
+    with composition("Relu6" if name is None else name) as scope:
         return F.minimum(relu(reals("relu6", x, floating=False)), 6, name=scope)  # type: ignore[no-any-return]
 
 
@@ -83,7 +84,7 @@ def relu6(x: Any, name: str | None = None) -> Tensor:
 def leaky_relu(x: Any, alpha: Any = 0.2, name: str | None = None) -> Tensor:
     """`x` where positive, else `alpha * x`. A composition; the gradient at 0 is alpha."""
     t = reals("leaky_relu", x)
-    with composition(name or "LeakyRelu") as scope:
+    with composition("LeakyRelu" if name is None else name) as scope:
         return F.where(F.greater(t, 0), t, t * alpha, name=scope)  # type: ignore[no-any-return]
 
 
@@ -94,7 +95,7 @@ def elu(x: Any, alpha: Any = 1.0, name: str | None = None) -> Tensor:
     Source: Clevert, Unterthiner and Hochreiter 2015.
     """
     t = reals("elu", x)
-    with composition(name or "Elu") as scope:
+    with composition("Elu" if name is None else name) as scope:
         return _elu(t, alpha, 1.0, scope)
 
 
@@ -105,7 +106,7 @@ def selu(x: Any, name: str | None = None) -> Tensor:
     Source: Klambauer et al. 2017, with their two constants.
     """
     t = reals("selu", x)
-    with composition(name or "Selu") as scope:
+    with composition("Selu" if name is None else name) as scope:
         return _elu(t, 1.6732632423543772, 1.0507009873554805, scope)
 
 
@@ -130,21 +131,21 @@ def sigmoid(x: Any, name: str | None = None) -> Tensor:
 def log_sigmoid(x: Any, name: str | None = None) -> Tensor:
     """`log(sigmoid(x))` without overflow: `-softplus(-x)`. A composition."""
     t = reals("log_sigmoid", x)
-    with composition(name or "LogSigmoid") as scope:
+    with composition("LogSigmoid" if name is None else name) as scope:
         return F.negative(softplus(-t), name=scope)  # type: ignore[no-any-return]
 
 
 @public
 def softplus(x: Any, name: str | None = None) -> Tensor:
     """`log(1 + exp(x))` without overflow: `logaddexp(x, 0)`. A composition."""
-    return F.logaddexp(reals("softplus", x), 0, name=name or "Softplus")  # type: ignore[no-any-return]
+    return F.logaddexp(reals("softplus", x), 0, name="Softplus" if name is None else name)  # type: ignore[no-any-return]
 
 
 @public
 def softsign(x: Any, name: str | None = None) -> Tensor:
     """`x / (1 + |x|)`. A composition."""
     t = reals("softsign", x)
-    with composition(name or "Softsign") as scope:
+    with composition("Softsign" if name is None else name) as scope:
         return F.divide(t, F.abs(t) + 1, name=scope)  # type: ignore[no-any-return]
 
 
@@ -152,14 +153,14 @@ def softsign(x: Any, name: str | None = None) -> Tensor:
 def silu(x: Any, name: str | None = None) -> Tensor:
     """`x * sigmoid(x)`, also called swish. A composition."""
     t = reals("silu", x)
-    with composition(name or "Silu") as scope:
+    with composition("Silu" if name is None else name) as scope:
         return F.multiply(t, sigmoid(t), name=scope)  # type: ignore[no-any-return]
 
 
 @public
 def swish(x: Any, name: str | None = None) -> Tensor:
     """`silu` by its other name."""
-    return silu(x, name or "Swish")
+    return silu(x, "Swish" if name is None else name)
 
 
 @public
@@ -171,8 +172,8 @@ def gelu(x: Any, approximate: bool = False, name: str | None = None) -> Tensor:
     Source: Hendrycks and Gimpel 2016.
     """
     t = reals("gelu", x)
-    with composition(name or "Gelu") as scope:
-        if not approximate:
+    with composition("Gelu" if name is None else name) as scope:
+        if not flag(approximate, "gelu", "approximate"):
             return F.multiply(t * 0.5, F.erfc(t * -math.sqrt(0.5)), name=scope)  # type: ignore[no-any-return]
         inner = (t + t * F.square(t) * 0.044715) * math.sqrt(2 / math.pi)
         return F.multiply(t * 0.5, F.tanh(inner) + 1, name=scope)  # type: ignore[no-any-return]
@@ -204,7 +205,7 @@ def softmax(x: Any, axis: Any = None, name: str | None = None, dim: Any = None) 
     """
     axis = axis_of("softmax", axis, dim)
     t = reals("softmax", x)
-    with composition(name or "Softmax") as scope:
+    with composition("Softmax" if name is None else name) as scope:
         e = F.exp(below_maximum(t, axis))
         return F.divide(e, F.sum(e, axis=axis, keepdims=True), name=scope)  # type: ignore[no-any-return]
 
@@ -214,7 +215,7 @@ def log_softmax(x: Any, axis: Any = None, name: str | None = None, dim: Any = No
     """`log(softmax(x))` along `axis`, the last one by default, without overflow or cancellation. A composition."""
     axis = axis_of("log_softmax", axis, dim)
     t = reals("log_softmax", x)
-    with composition(name or "LogSoftmax") as scope:
+    with composition("LogSoftmax" if name is None else name) as scope:
         z = below_maximum(t, axis)
         total = F.log(F.sum(F.exp(z), axis=axis, keepdims=True))
         return F.subtract(z, total, name=scope)  # type: ignore[no-any-return]

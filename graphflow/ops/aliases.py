@@ -96,7 +96,7 @@ def _reduction(target: str, also: str = "") -> Callable[..., Tensor]:
     ) -> Tensor:
         axis = _one_of(reduce.__name__, "axis", axis, "reduction_indices", reduction_indices)
         keep = _one_of(reduce.__name__, "keepdims", keepdims, "keep_dims", keep_dims)
-        return F.table[target](input_tensor, axis=axis, keepdims=bool(keep), name=name)  # type: ignore[no-any-return]
+        return F.table[target](input_tensor, axis=axis, keepdims=False if keep is None else keep, name=name)  # type: ignore[no-any-return]
 
     reduce.__name__ = reduce.__qualname__ = also or name
     reduce.__doc__ = f"`{target}` with TensorFlow 1's arguments."
@@ -153,7 +153,7 @@ def div(x: Any, y: Any, name: str | None = None) -> Tensor:
 def div_no_nan(x: Any, y: Any, name: str | None = None) -> Tensor:
     """`x / y`, and 0 where y is 0, with gradient 0 there."""
     a, b = floats2("div_no_nan", x, y)
-    with composition(name or "div_no_nan") as scope:
+    with composition("div_no_nan" if name is None else name) as scope:
         none = F.equal(b, 0)
         return F.where(none, 0, a / F.where(none, 1, b), name=scope)  # type: ignore[no-any-return]
 
@@ -161,7 +161,7 @@ def div_no_nan(x: Any, y: Any, name: str | None = None) -> Tensor:
 @public
 def squared_difference(x: Any, y: Any, name: str | None = None) -> Tensor:
     """`(x - y)²`."""
-    with composition(name or "SquaredDifference") as scope:
+    with composition("SquaredDifference" if name is None else name) as scope:
         return F.square(F.subtract(x, y), name=scope)  # type: ignore[no-any-return]
 
 

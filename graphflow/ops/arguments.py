@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import numpy as np
@@ -26,9 +27,25 @@ from graphflow.types import (
     dim_product,
     exact_quotient,
     normalize_axes,
+    python_index,
 )
 
-__all__ = ["axis_attr", "dims_argument", "known_shape", "listed", "static_ints", "typed"]
+__all__ = [
+    "axis_attr",
+    "dims_argument",
+    "flag",
+    "items_of",
+    "known_shape",
+    "listed",
+    "one_dim",
+    "static_ints",
+    "text",
+    "typed",
+]
+
+
+MAX_ITEMS = 1_000_000
+"""Iterators may give fewer than that: some never end."""
 
 
 def axis_attr(what: str, axis: Any, x: Tensor) -> tuple[int, ...] | None:
@@ -47,13 +64,22 @@ def axis_attr(what: str, axis: Any, x: Tensor) -> tuple[int, ...] | None:
     return axes
 
 
+def flag(value: Any, op: str, what: str) -> bool:
+    """A bool from True, False, 1 or 0. Raises ArgumentError for anything else, tensors and texts included."""
+    if value is True or value is False:
+        return value
+    if isinstance(value, (int, np.integer, np.bool_)) and 0 <= value <= 1:
+        return bool(value)
+    raise ArgumentError(f"{op}: {what} must be True or False, not {shorten(value)}")
+
+
 def typed(dtype: np.dtype[Any], dims: Shape) -> TensorType:
     """A type whose shape was computed. Raises ShapeError above 64 axes or 2^63 elements."""
     if len(dims) > MAX_RANK:
         raise ShapeError(f"the result would have {len(dims)} axes, more than {MAX_RANK}")
     elements = math.prod(d for d in dims if type(d) is int and d)
     if elements > MAX_NBYTES and not any(type(d) is int and d == 0 for d in dims):
-        raise ShapeError(f"the result {list(dims)} would have {elements} elements, more than 2^63")
+        raise ShapeError(f"the result {list(dims)} would have {shorten(elements)} elements, more than 2^63")
     return TensorType(dtype, dims)
 
 
@@ -77,7 +103,7 @@ def listed(value: Any, what: str) -> list[Any]:
 
     Raises ShapeError, naming `what`, for anything else.
     """
-    if hasattr(value, "__graphflow_tensor__"):
+    if hasattr(type(value), "__graphflow_tensor__"):
         found = _symbolic(value.__graphflow_tensor__())
         if found is None or found.ndim > 1:
             raise ShapeError(
@@ -87,7 +113,7 @@ def listed(value: Any, what: str) -> list[Any]:
         return list(found.reshape(-1))
     if isinstance(value, Dim) or hasattr(value, "__index__"):
         return [value]
-    if isinstance(value, (str, bytes)):
+    if isinstance(value, (str, bytes, AbstractSet, Mapping)):
         raise ShapeError(f"{what} must be a sequence of ints, not {shorten(value)}")
     try:
         return list(itertools.islice(value, MAX_RANK + 1))
@@ -98,7 +124,7 @@ def listed(value: Any, what: str) -> list[Any]:
 def _dimension(item: Any, what: str, whole: Any) -> DimLike:
     if isinstance(item, Dim):
         return item
-    if hasattr(item, "__graphflow_tensor__"):
+    if hasattr(type(item), "__graphflow_tensor__"):
         items = listed(item, what)
         if len(items) == 1:
             return _dimension(items[0], what, whole)
@@ -109,7 +135,7 @@ def _dimension(item: Any, what: str, whole: Any) -> DimLike:
     if isinstance(item, (bool, np.bool_)) or not hasattr(item, "__index__"):
         raise ShapeError(f"{what} {shorten(whole)}: {shorten(item)} is not an int")
     try:
-        return int(item.__index__())
+        return python_index(item)
     except TypeError:
         raise ShapeError(f"{what} {shorten(whole)}: {shorten(item)} is not an int") from None
 
@@ -129,18 +155,51 @@ def dims_argument(value: Any, what: str, *, wildcard: bool = False) -> Shape:
         if type(d) is int and d < 0:
             wild += 1
             if d != -1 or not wildcard:
-                raise ShapeError(f"{what} {shorten(value)}: size {d} is negative")
+                raise ShapeError(f"{what} {shorten(value)}: size {shorten(d)} is negative")
     if wild > 1:
         raise ShapeError(f"{what} {shorten(value)}: only one size can be -1")
     elements = math.prod(d for d in dims if type(d) is int and d > 0)
     if elements > MAX_NBYTES:
-        raise ShapeError(f"{what} {shorten(value)} has {elements} elements, more than 2^63")
+        raise ShapeError(f"{what} {shorten(value)} has {shorten(elements)} elements, more than 2^63")
     return dims
+
+
+def one_dim(value: Any, what: str) -> DimLike:
+    """One size: an int, a dimension or a size tensor. Raises ShapeError for anything else."""
+    dims = dims_argument(value, what)
+    if len(dims) != 1:
+        raise ShapeError(f"{what} must be one size, not {shorten(value)}")
+    return dims[0]
+
+
+def items_of(value: Any, what: str) -> list[Any]:
+    """The items of a list, tuple, array or iterator. Raises ArgumentError for texts, sets, tensors and others."""
+    if isinstance(value, (list, tuple)):
+        return list(value)
+    unordered = isinstance(value, (str, bytes, AbstractSet, Mapping)) or hasattr(
+        type(value), "__graphflow_tensor__"
+    )
+    try:
+        items = None if unordered else list(itertools.islice(value, MAX_ITEMS))
+    except TypeError:
+        items = None
+    if items is None or len(items) == MAX_ITEMS:
+        raise ArgumentError(f"{what} must be a list, not {shorten(value)}")
+    return items
+
+
+def text(value: Any, what: str) -> str:
+    """A str; an empty one for None. Raises ArgumentError for anything else."""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise ArgumentError(f"{what} must be a text, not {shorten(value)}")
+    return value
 
 
 def static_ints(value: Any, what: str) -> Any:
     """A nest of ints with constant tensors replaced by their values. Raises ArgumentError for other tensors."""
-    if not hasattr(value, "__graphflow_tensor__"):
+    if not hasattr(type(value), "__graphflow_tensor__"):
         return value
     tensor = value.__graphflow_tensor__()
     found = _symbolic(tensor)

@@ -8,7 +8,7 @@ from typing import Any
 from graphflow.errors import ArgumentError, ShapeError
 from graphflow.graph import Tensor, make_node
 from graphflow.op import Op, Trait, declare, public
-from graphflow.ops.arguments import axis_attr
+from graphflow.ops.arguments import axis_attr, items_of
 from graphflow.ops.constant import as_tensor
 from graphflow.ops.views import is_row_major, permuted, put, row_major
 from graphflow.types import (
@@ -85,7 +85,7 @@ def permute_dims(x: Any, axes: Sequence[int] | None = None, name: str | None = N
     Raises ArgumentError unless `axes` names every axis once.
     """
     x = as_tensor(x)
-    order = axis_attr("permute_dims", axes if axes is None else tuple(axes), x)
+    order = axis_attr("permute_dims", axes if axes is None else items_of(axes, "permute_dims: axes"), x)
     if order is None and x.type.shape is not None:
         order = tuple(reversed(range(len(x.type.shape))))
     if order is not None and any(a < 0 for a in order):  # of unknown rank, which the order itself tells

@@ -41,7 +41,7 @@ def varying_from_user(init: Sequence[Tensor], invariants: Sequence[Any] | None, 
         if wanted is None:
             result.append(None)
             continue
-        wanted = wanted.shape if hasattr(wanted, "__graphflow_tensor__") else wanted
+        wanted = wanted.shape if hasattr(type(wanted), "__graphflow_tensor__") else wanted
         dims = shape_from_user(wanted, unknown=True, what=f"{what}: shape invariant {k}")
         if len(dims) != len(t.type.dims):
             raise ShapeError(f"{what}: shape invariant {shorten(wanted)} does not fit value {k}, {t.type}")

@@ -14,8 +14,9 @@ from graphflow.errors import (
     ShapeError,
     shorten,
 )
-from graphflow.graph import Node, Tensor, make_node
+from graphflow.graph import Node, Tensor, check_name, make_node
 from graphflow.op import F, public
+from graphflow.ops.arguments import flag
 from graphflow.ops.body import Body, declare_twins, infer_body, inline, symbols_in
 from graphflow.ops.constant import as_tensor
 from graphflow.ops.nest import flatten
@@ -160,7 +161,9 @@ def _make(
     bodies, captured = close(tracers, params, outputs)
     sizes = symbols_in(n for body in bodies for n in body.nodes)
     attrs = {"bodies": bodies, "form": form, "default": default, "sizes": sizes}
-    return make_node(COND.choose(bodies), (selector, *inputs, *captured), attrs, name or form)
+    return make_node(
+        COND.choose(bodies), (selector, *inputs, *captured), attrs, form if name is None else name
+    )
 
 
 # --- public functions -------------------------------------------------------------------------------
@@ -175,8 +178,10 @@ def _build(
     default: bool,
 ) -> Any:
     tracers, results = [], []
+    if name is not None:
+        check_name(name)
     for branch, label in zip(branches, labels, strict=True):
-        tracer = Tracer(f"{name or form}/{label}")
+        tracer = Tracer(f"{form if name is None else name}/{label}")
         results.append(tracer.call(branch, (), f"{form}: {label}"))
         tracers.append(tracer)
     leaves, nest = flatten(results[0], f"{form}: {labels[0]}")
@@ -206,7 +211,7 @@ def _build(
     n_results = len(node.outputs) - len(variables)
     values, writes = assign_all(variables, node.outputs[n_results:], node.outputs[:n_results])
     if True in is_operation:
-        done = F.group(node, *writes, name=f"{name or form}_done")
+        done = F.group(node, *writes, name=f"{form if name is None else name}_done")
         remaining = iter(values)
         return nest.pack([done if single else next(remaining) for single in is_operation])
     return nest.pack(values)
@@ -309,7 +314,7 @@ def case(
     index: Tensor = as_tensor(len(pairs))
     for number in reversed(range(len(pairs))):
         index = F.where(predicates[number], number, index)
-    if exclusive:
+    if flag(exclusive, "case", "exclusive"):
         n_true = F.add_n([F.cast(t, "int64") for t in predicates])
         index = F.where(F.greater(n_true, 1), -1, index)
     branches = [function for _, function in pairs]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from graphflow.errors import ArgumentError, DTypeError, GraphflowError, ShapeErr
 from graphflow.graph import Tensor, make_node
 from graphflow.op import F, Op, Trait, declare, public
 from graphflow.types import (
+    MAX_RANK,
     SUPPORTED,
     TensorType,
     as_dtype,
@@ -33,6 +33,8 @@ __all__ = [
     "python_number",
     "weak_dtype",
 ]
+
+_PYTHON_SCALARS = (bool, int, float, complex)
 
 KEYED_NBYTES = 4096
 """Constants up to this size are equal when their bytes are; larger ones only when they are the same object."""
@@ -155,32 +157,30 @@ def _from_foreign(value: Any) -> np.ndarray[Any, Any]:
         raise DTypeError(f"{shorten(value)} could not be converted to an array: {error!r}") from error
 
 
+def _leaf_types(value: Any) -> dict[type, None]:
+    """The types of the leaves of a nest of lists and tuples, each once; each list is looked at once a level.
+
+    Raises ShapeError for more than 64 levels: a list may hold itself.
+    """
+    leaves: dict[type, None] = {}
+    level: dict[int, Any] = {0: (value,)}
+    for _ in range(MAX_RANK + 2):
+        deeper: dict[int, Any] = {}
+        for nest in level.values():
+            for item in nest:
+                if isinstance(item, (list, tuple)):
+                    deeper[id(item)] = item
+                else:
+                    leaves[type(item)] = None
+        if not deeper:
+            return leaves
+        level = deeper
+    raise ShapeError(f"a nest of more than {MAX_RANK} levels, or a list that holds itself, is no array")
+
+
 def _all_python(value: Any) -> bool:
     """True if `value` is a Python scalar or a nest of only those."""
-    stack = [value]
-    seen = 0
-    while stack:
-        item = stack.pop()
-        if isinstance(item, (list, tuple)):
-            seen += len(item)
-            if seen > 10_000_000:
-                return True
-            stack.extend(item if len(item) < 64 else _distinct_types(item))
-        elif type(item) not in (bool, int, float, complex):
-            return False
-    return True
-
-
-def _distinct_types(items: Sequence[Any]) -> list[Any]:
-    """One item of each plain type, and all nests: enough to judge a long list."""
-    by_type: dict[type, Any] = {}
-    nests = []
-    for item in items:
-        if isinstance(item, (list, tuple)):
-            nests.append(item)
-        else:
-            by_type.setdefault(type(item), item)
-    return [*by_type.values(), *nests]
+    return all(kind in _PYTHON_SCALARS for kind in _leaf_types(value))
 
 
 def _cast_exact(array: np.ndarray[Any, Any], dtype: np.dtype[Any], value: Any) -> np.ndarray[Any, Any]:
@@ -212,7 +212,7 @@ def as_tensor(value: Any, dtype: Any = None, name: str | None = None) -> Tensor:
     """
     if type(value) is Tensor:
         tensor = value
-    elif hasattr(value, "__graphflow_tensor__"):
+    elif hasattr(type(value), "__graphflow_tensor__"):
         tensor = value.__graphflow_tensor__()
     elif isinstance(value, (list, tuple)) and _holds_tensor(value):
         tensor = F.stack(list(value))
@@ -227,17 +227,7 @@ def as_tensor(value: Any, dtype: Any = None, name: str | None = None) -> Tensor:
 
 
 def _holds_tensor(value: Any) -> bool:
-    stack, seen = [value], 0
-    while stack:
-        item = stack.pop()
-        if isinstance(item, (list, tuple)):
-            seen += 1
-            if seen > 1_000_000:
-                return False
-            stack.extend(item)
-        elif hasattr(item, "__graphflow_tensor__"):
-            return True
-    return False
+    return any(hasattr(kind, "__graphflow_tensor__") for kind in _leaf_types(value))
 
 
 _scalars: dict[tuple[type, Any, np.dtype[Any]], Literal] = {}
@@ -266,9 +256,6 @@ def weak_dtype(value: Any, dtype: np.dtype[Any]) -> np.dtype[Any]:
     if dtype.kind == "c":
         return dtype
     return SUPPORTED["complex128"] if dtype == SUPPORTED["float64"] else SUPPORTED["complex64"]
-
-
-_PYTHON_SCALARS = (bool, int, float, complex)
 
 
 def operands(*values: Any) -> list[Tensor]:
@@ -308,7 +295,10 @@ def python_number(value: Any, what: str) -> float:
     """A finite-or-not real Python number for a parameter. Raises ArgumentError for anything else."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (numbers.Real, np.number)):
         raise ArgumentError(f"{what} must be a real number, not {shorten(value)}")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise ArgumentError(f"{what} {shorten(value)} does not fit a float") from None
 
 
 @public

@@ -104,40 +104,40 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, name: str | None = None
     """
     dims = dims_argument(shape, "full: shape")
     wanted = None if dtype is None else as_dtype(dtype)
-    if hasattr(fill_value, "__graphflow_tensor__"):
+    if hasattr(type(fill_value), "__graphflow_tensor__"):
         tensor = fill_value.__graphflow_tensor__()
         if tensor.type.shape not in (None, ()):
             raise ArgumentError(f"full: fill_value must be one value, got {tensor!r}")
         return F.broadcast_to(tensor if wanted is None else F.cast(tensor, wanted), dims, name=name)  # type: ignore[no-any-return]
     value, own = _scalar("full", fill_value, wanted)
-    return _full(dims, value, own, name or "full")
+    return _full(dims, value, own, "full" if name is None else name)
 
 
 @public
 def fill(dims: Any, value: Any, name: str | None = None) -> Tensor:
     """`full` by TensorFlow's name."""
-    return full(dims, value, None, name or "Fill")
+    return full(dims, value, None, "Fill" if name is None else name)
 
 
 @public
 def zeros(shape: Any, dtype: Any = None, name: str | None = None) -> Tensor:
     """A tensor of zeros; of the default float where no dtype is given. shape: as for `full`."""
     own = default_float() if dtype is None else as_dtype(dtype)
-    return _full(dims_argument(shape, "zeros: shape"), _plain(0, own), own, name or "zeros")
+    return _full(dims_argument(shape, "zeros: shape"), _plain(0, own), own, "zeros" if name is None else name)
 
 
 @public
 def ones(shape: Any, dtype: Any = None, name: str | None = None) -> Tensor:
     """A tensor of ones; of the default float where no dtype is given. shape: as for `full`."""
     own = default_float() if dtype is None else as_dtype(dtype)
-    return _full(dims_argument(shape, "ones: shape"), _plain(1, own), own, name or "ones")
+    return _full(dims_argument(shape, "ones: shape"), _plain(1, own), own, "ones" if name is None else name)
 
 
 @public
 def empty(shape: Any, dtype: Any = None, name: str | None = None) -> Tensor:
     """`zeros`: a tensor whose values do not matter still has the same ones in every run."""
     own = default_float() if dtype is None else as_dtype(dtype)
-    return _full(dims_argument(shape, "empty: shape"), _plain(0, own), own, name or "empty")
+    return _full(dims_argument(shape, "empty: shape"), _plain(0, own), own, "empty" if name is None else name)
 
 
 def _like(x: Tensor, value: Any, dtype: np.dtype[Any], name: str) -> Tensor:
@@ -152,7 +152,7 @@ def full_like(x: Any, fill_value: Any, dtype: Any = None, name: str | None = Non
     """`full` in the shape of `x`, and in its dtype unless another is given. The value of `x` is not needed."""
     x = as_tensor(x)
     value, own = _scalar("full_like", fill_value, x.dtype if dtype is None else as_dtype(dtype))
-    return _like(x, value, own, name or "full_like")
+    return _like(x, value, own, "full_like" if name is None else name)
 
 
 @public
@@ -160,7 +160,7 @@ def zeros_like(x: Any, dtype: Any = None, name: str | None = None) -> Tensor:
     """Zeros in the shape of `x`, and in its dtype unless another is given. The value of `x` is not needed."""
     x = as_tensor(x)
     own = x.dtype if dtype is None else as_dtype(dtype)
-    return _like(x, _plain(0, own), own, name or "zeros_like")
+    return _like(x, _plain(0, own), own, "zeros_like" if name is None else name)
 
 
 @public
@@ -168,13 +168,13 @@ def ones_like(x: Any, dtype: Any = None, name: str | None = None) -> Tensor:
     """Ones in the shape of `x`, and in its dtype unless another is given. The value of `x` is not needed."""
     x = as_tensor(x)
     own = x.dtype if dtype is None else as_dtype(dtype)
-    return _like(x, _plain(1, own), own, name or "ones_like")
+    return _like(x, _plain(1, own), own, "ones_like" if name is None else name)
 
 
 @public
 def empty_like(x: Any, dtype: Any = None, name: str | None = None) -> Tensor:
     """`zeros_like`; see `empty`."""
-    return zeros_like(x, dtype, name or "empty_like")
+    return zeros_like(x, dtype, "empty_like" if name is None else name)
 
 
 # --- eye ------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import numpy as np
 from graphflow.errors import DTypeError, ShapeError
 from graphflow.graph import Tensor, composition, make_node
 from graphflow.op import F, Op, Trait, declare, public
-from graphflow.ops.arguments import axis_attr, typed
+from graphflow.ops.arguments import axis_attr, flag, typed
 from graphflow.ops.cast import dtype_of
 from graphflow.ops.constant import as_tensor
 from graphflow.ops.reduction import cast_back, result_dtype, working_dtype
@@ -157,8 +157,8 @@ def _running(
     attrs = {
         "axis": axes[0] if axes else 0,
         "dtype": result_dtype(op.name, x, dtype),
-        "include_initial": bool(include_initial),
-        "reverse": bool(reverse),
+        "include_initial": flag(include_initial, op.name, "include_initial"),
+        "reverse": flag(reverse, op.name, "reverse"),
     }
     return make_node(op, (x,), attrs, name).outputs[0]
 
@@ -215,9 +215,10 @@ def cumprod(
 
 
 def _tensorflow(op: Op, x: Any, axis: int, exclusive: bool, reverse: bool, name: str | None) -> Tensor:
-    if not exclusive:
+    if not flag(exclusive, op.name, "exclusive"):
         return _running(op, x, axis, None, False, reverse, name)
-    with composition(name or op.default_name):
+    with composition(op.default_name if name is None else name):
+        reverse = flag(reverse, op.name, "reverse")
         longer = _running(op, x, axis, None, True, reverse, None)
         bounds = (1, None) if reverse else (None, -1)
         result: Tensor = F.strided_slice(longer, **axis_slice(longer.op.attrs["axis"], *bounds))
@@ -295,5 +296,5 @@ def linear_recurrence(
     if a.type.dtype != b.type.dtype or not is_floating(a.type.dtype):
         raise DTypeError(f"linear_recurrence: a and b must have one floating dtype, got {a!r} and {b!r}")
     axes = axis_attr("linear_recurrence", as_index(axis, "linear_recurrence: axis"), b)
-    attrs = {"axis": axes[0] if axes else 0, "reverse": bool(reverse)}
+    attrs = {"axis": axes[0] if axes else 0, "reverse": flag(reverse, "linear_recurrence", "reverse")}
     return make_node(LINEAR_RECURRENCE, (a, b), attrs, name).outputs[0]

@@ -19,6 +19,8 @@ __all__ = ["diagonal", "matrix_diag", "meshgrid", "trace", "tril", "triu"]
 
 _FAR = 2**62
 """Diagonals further out than this are as empty as this one, and NumPy can count to it."""
+_FAR_32 = 2**31 - 1
+"""The same for NumPy's `diagonal`, which counts in C ints."""
 
 
 def _offset(what: str, value: Any) -> int:
@@ -46,6 +48,7 @@ def _infer_diagonal(x: TensorType, *, offset: int) -> TensorType:
 
 
 def _diagonal_kernel(xp: Any, x: Any, *, offset: int, out: Any = None) -> Any:
+    offset = max(-_FAR_32, min(offset, _FAR_32))
     if hasattr(xp, "diagonal"):
         y = xp.diagonal(x, offset, -2, -1)
     else:
@@ -95,7 +98,7 @@ def trace(x: Any, offset: int = 0, name: str | None = None, *, dtype: Any = None
 
     Raises ShapeError for fewer than two axes.
     """
-    with composition(name or "Trace"):
+    with composition("Trace" if name is None else name):
         result: Tensor = F.sum(diagonal(x, offset), -1, dtype=dtype)
     return result
 
@@ -259,7 +262,7 @@ def meshgrid(*arrays: Any, indexing: str = "xy", name: str | None = None) -> lis
     order = list(range(len(vectors)))
     if indexing == "xy" and len(vectors) > 1:
         order[:2] = [1, 0]
-    with composition(name or "meshgrid"):
+    with composition("meshgrid" if name is None else name):
         placed = []
         for place, x in zip(order, vectors, strict=True):
             if x.type.shape == ():

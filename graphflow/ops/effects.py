@@ -23,6 +23,7 @@ from graphflow.errors import (
 )
 from graphflow.graph import Node, Tensor, apply, make_node
 from graphflow.op import Op, Trait, declare, public
+from graphflow.ops.arguments import flag, items_of, text
 from graphflow.ops.constant import as_array, as_tensor
 from graphflow.ops.functional import hand_on, same_bytes
 from graphflow.ops.tracing import describe_function
@@ -105,6 +106,11 @@ def _kept_promise(callback: Callback, k: int, value: Any, promised: TensorType) 
     return np.array(array, order="C", copy=True)
 
 
+def _given_nbytes(inputs: Sequence[TensorType], outputs: Sequence[TensorType], **attrs: Any) -> int:
+    """The callback's own arrays, alive while they are copied."""
+    return sum(t.nbytes or 0 for t in outputs)
+
+
 PY_FUNC = declare(
     Op(
         "py_func",
@@ -114,6 +120,7 @@ PY_FUNC = declare(
         Trait.EFFECT | Trait.FALLIBLE,
         dtype=_infer_callback,
         flops=lambda inputs, outputs, **attrs: 0,
+        workspace=_given_nbytes,
         doc="A Python function called while the graph runs.",
     )
 )
@@ -126,6 +133,7 @@ PURE_PY_FUNC = declare(
         Trait.FALLIBLE,
         dtype=_infer_callback,
         flops=lambda inputs, outputs, **attrs: 0,
+        workspace=_given_nbytes,
         default_name="py_func",
         doc="A Python function without side effects, called while the graph runs.",
     )
@@ -150,8 +158,14 @@ def py_func(
     if not callable(func):
         raise ArgumentError(f"py_func: func must be a function, not {shorten(func)}")
     single = Tout is not None and not isinstance(Tout, (list, tuple))
-    dtypes = [as_dtype(d) for d in ([Tout] if single else Tout or [])]
-    given = [None] * len(dtypes) if shapes is None else [shapes] if single else list(shapes)
+    dtypes = [as_dtype(d) for d in ([Tout] if single else () if Tout is None else Tout)]
+    given = (
+        [None] * len(dtypes)
+        if shapes is None
+        else [shapes]
+        if single
+        else items_of(shapes, "py_func: shapes")
+    )
     if len(given) != len(dtypes):
         raise ArgumentError(f"py_func: {len(given)} shapes for {len(dtypes)} dtypes")
     types = tuple(
@@ -160,7 +174,7 @@ def py_func(
     )
     tensors = tuple([as_tensor(x) for x in (inp if isinstance(inp, (list, tuple)) else [inp])])
     attrs = {"callback": Callback(func), "types": types, "single": single}
-    node = make_node(PY_FUNC if stateful else PURE_PY_FUNC, tensors, attrs, name)
+    node = make_node(PY_FUNC if flag(stateful, "py_func", "stateful") else PURE_PY_FUNC, tensors, attrs, name)
     if not types:
         return node
     return node.outputs[0] if single else list(node.outputs)
@@ -249,7 +263,7 @@ def Print(  # noqa: N802 TensorFlow 1's name
         as_tensor(x),
         *tensors,
         name=name,
-        message=str(message or ""),
+        message=text(message, "Print: message"),
         parts=parts,
         summarize=_summarize(summarize, "Print"),
     )
@@ -281,7 +295,7 @@ def print_(*values: Any, summarize: int | None = 3, end: str = "\n", name: str |
     summarize: how many elements of each tensor to show; None or -1: all.
     """
     tensors, parts = _parts(list(values), "print")
-    attrs = {"parts": parts, "summarize": _summarize(summarize, "print"), "end": str(end)}
+    attrs = {"parts": parts, "summarize": _summarize(summarize, "print"), "end": text(end, "print: end")}
     return make_node(PRINT, tuple(tensors), attrs, name)
 
 
@@ -337,5 +351,9 @@ def Assert(  # noqa: N802 TensorFlow 1's name
     Raises DTypeError or ShapeError if the condition is no scalar bool.
     """
     tensors, parts = _parts(data, "Assert")
-    attrs = {"message": message or "", "parts": parts, "summarize": _summarize(summarize, "Assert")}
+    attrs = {
+        "message": text(message, "Assert: message"),
+        "parts": parts,
+        "summarize": _summarize(summarize, "Assert"),
+    }
     return make_node(ASSERT, (as_tensor(condition), *tensors), attrs, name)

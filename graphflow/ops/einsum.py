@@ -60,7 +60,7 @@ def einsum(equation: str, *values: Any, name: str | None = None) -> Tensor:
     tensors = operands(*values)
     if tensors[0].type.dtype.kind == "b":
         raise DTypeError(f"einsum: {tensors[0]!r} is bool; cast it to a number first")
-    with composition(name or "einsum"):
+    with composition("einsum" if name is None else name):
         terms, ellipsis = _labelled(tensors, inputs, equation)
         result = tuple(label for part in output for label in (ellipsis if part == "..." else (part,)))
         sizes = _sizes(terms, equation)

@@ -7,7 +7,7 @@ from typing import Any
 from graphflow.errors import DTypeError, ShapeError
 from graphflow.graph import Tensor, make_node
 from graphflow.op import F, Op, declare, public
-from graphflow.ops.arguments import axis_attr
+from graphflow.ops.arguments import axis_attr, flag
 from graphflow.ops.cast import cast
 from graphflow.ops.constant import as_tensor
 from graphflow.ops.reduction import (
@@ -138,7 +138,7 @@ ARGMIN = _position("argmin", "Index of the smallest element along an axis.")
 def _located(op: Op, x: Any, axis: int | None, keepdims: bool, name: str | None) -> Tensor:
     x = ordered(op.name, x)
     axes = None if axis is None else axis_attr(op.name, as_index(axis, f"{op.name}: axis"), x)
-    attrs = {"axis": None if axes is None else axes[0], "keepdims": bool(keepdims)}
+    attrs = {"axis": None if axes is None else axes[0], "keepdims": flag(keepdims, op.name, "keepdims")}
     return make_node(op, (x,), attrs, name).outputs[0]
 
 

@@ -53,7 +53,11 @@ def as_indices(op: str, value: Any, what: str = "indices") -> Tensor:
     if isinstance(value, (list, tuple)) and tensor.op.op is CONSTANT and tensor.type.size == 0:
         tensor = constant(np.zeros(tensor.op.attrs["value"].array.shape, np.int64))
     if not is_integer(tensor.type.dtype):
-        given = tensor.type if hasattr(value, "__graphflow_tensor__") else f"{tensor.type}: {shorten(value)}"
+        given = (
+            tensor.type
+            if hasattr(type(value), "__graphflow_tensor__")
+            else f"{tensor.type}: {shorten(value)}"
+        )
         raise DTypeError(f"{op}: {what} must be integers, got {given}")
     return tensor
 
@@ -78,6 +82,10 @@ def split_points(op: str, indices: Tensor, rank: int | None) -> list[Tensor]:
     shape = indices.type.shape
     if not shape or not isinstance(shape[-1], int):
         raise ShapeError(f"{op}: indices need a last axis of known size, got {indices.type}")
+    if shape[-1] == 0:
+        raise ShapeError(
+            f"{op}: the last axis of indices names a point's coordinates, but {indices.type} has none"
+        )
     if rank is not None and shape[-1] > rank:
         raise ShapeError(
             f"{op}: indices {indices.type} name {shape[-1]} coordinates, more than the {rank} axes"

@@ -9,6 +9,7 @@ from typing import Any
 from graphflow.errors import ArgumentError, GradientError, GraphError, GraphflowError, shorten
 from graphflow.graph import BodyGraph, Node, Tensor, apply, control_dependencies, current_graph, make_node
 from graphflow.op import F, Op, Trait, declare, public
+from graphflow.ops.arguments import items_of
 from graphflow.ops.body import Body, inline
 from graphflow.ops.constant import as_tensor
 from graphflow.ops.nest import flatten
@@ -111,7 +112,7 @@ def group(*inputs: Any, name: str | None = None) -> Node:
     """One operation that is done when all `inputs` are: operations, tensors, variables, or nests of them."""
     leaves, _ = flatten(list(inputs), "group")
     with control_dependencies(leaves):
-        return no_op(name or "group_deps")
+        return no_op("group_deps" if name is None else name)
 
 
 @public
@@ -124,7 +125,9 @@ def tuple_(tensors: Any, name: str | None = None, control_inputs: Any = None) ->
         raise ArgumentError(f"tuple: tensors must be a list with a tensor in it, not {shorten(tensors)}")
     given = [None if t is None else as_tensor(t) for t in tensors]
     waits = [t for t in given if t is not None]
-    with control_dependencies([*waits, *(control_inputs or [])]):
+    with control_dependencies(
+        [*waits, *([] if control_inputs is None else items_of(control_inputs, "tuple: control_inputs"))]
+    ):
         return [None if t is None else identity(t, name) for t in given]
 
 

@@ -79,7 +79,7 @@ def _item(op: str, part: Any) -> list[Item]:
         return [Item("slice", _triple(op, part))]
     if isinstance(part, (bool, np.bool_)):
         return [_flag(bool(part))]
-    if hasattr(part, "__graphflow_tensor__") or isinstance(part, (np.ndarray, list)):
+    if hasattr(type(part), "__graphflow_tensor__") or isinstance(part, (np.ndarray, list)):
         return [_array(op, part)]
     if isinstance(part, (float, complex, str, bytes)) or not hasattr(part, "__index__"):
         if hasattr(part, "__array__") or isinstance(part, (range, tuple)):
@@ -123,7 +123,7 @@ def _triple(op: str, part: slice) -> Triple:
 def _bound(value: Any, what: str) -> Any:
     if value is None or isinstance(value, Dim):
         return value
-    if hasattr(value, "__graphflow_tensor__"):
+    if hasattr(type(value), "__graphflow_tensor__"):
         found = listed(value, what)
         if value.__graphflow_tensor__().type.shape != () or len(found) != 1:
             raise ShapeError(f"{what} must be a scalar, got {value!r}")

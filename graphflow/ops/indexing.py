@@ -62,7 +62,7 @@ def getitem(x: Any, key: Any, name: str | None = None) -> Tensor:
         return F.expand_dims(x, request.new, name=name)  # type: ignore[no-any-return]
     if request.is_whole and not request.new and not request.to_front:
         return _pick(x, advanced, name)
-    with composition(name or "getitem"):
+    with composition("getitem" if name is None else name):
         y = get_part(x, **request.part)
         if request.new:
             y = F.expand_dims(y, request.new)
@@ -111,7 +111,7 @@ def setitem(x: Any, key: Any, value: Any, name: str | None = None) -> Tensor:
         return set_part(x, _trimmed(value, x, request), **request.part, name=name)
     if request.is_whole and not request.new and not request.to_front:
         return _put(x, advanced, value, name)
-    with composition(name or "setitem"):
+    with composition("setitem" if name is None else name):
         y = get_part(x, **request.part)
         if request.new:
             y = F.expand_dims(y, request.new)

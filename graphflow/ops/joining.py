@@ -11,7 +11,7 @@ import numpy as np
 from graphflow.errors import ArgumentError, ShapeError, shorten
 from graphflow.graph import Tensor, make_node, name_scope
 from graphflow.op import F, Op, Trait, declare, public
-from graphflow.ops.arguments import axis_attr, known_shape, static_ints, typed
+from graphflow.ops.arguments import axis_attr, items_of, known_shape, static_ints, typed
 from graphflow.ops.constant import as_tensor, operands
 from graphflow.ops.shape import expand_dims, flatten, squeeze
 from graphflow.ops.views import fresh
@@ -32,11 +32,10 @@ __all__ = ["concat", "split", "split_like", "stack", "unstack"]
 
 def tensors_of(values: Any, what: str) -> list[Tensor]:
     """A list of tensors of one dtype from a sequence, or from a tensor taken apart along its first axis."""
-    if hasattr(values, "__graphflow_tensor__"):
-        return unstack(values)
-    if isinstance(values, (str, bytes)) or not hasattr(values, "__iter__"):
-        raise ArgumentError(f"{what} takes a sequence of tensors, not {shorten(values)}")
-    items = list(values)
+    if hasattr(type(values), "__graphflow_tensor__"):
+        items = unstack(values)
+    else:
+        items = items_of(values, f"{what}: the tensors")
     if not items:
         raise ArgumentError(f"{what} needs at least one tensor, got none")
     return operands(*items)
@@ -131,7 +130,7 @@ def stack(values: Sequence[Any], axis: int = 0, name: str | None = None) -> Tens
     place = as_index(axis, "stack: axis")
     if first.shape is not None:
         place = normalize_axis(place, len(first.shape) + 1, "stack: axis")
-    with name_scope(name or "stack"):
+    with name_scope("stack" if name is None else name):
         return concat([expand_dims(t, place) for t in tensors], place)
 
 
@@ -314,5 +313,5 @@ def unstack(value: Any, num: int | None = None, axis: int = 0, name: str | None 
         )
     if count == 0:
         return []
-    with name_scope(name or "unstack"):
+    with name_scope("unstack" if name is None else name):
         return [squeeze(part, place) for part in split(x, [1] * count, place)]

@@ -10,7 +10,7 @@ import numpy as np
 from graphflow.errors import ArgumentError, DTypeError, ShapeError, shorten
 from graphflow.graph import Tensor, composition, make_node
 from graphflow.op import F, Op, Trait, declare, public
-from graphflow.ops.arguments import known_shape, typed
+from graphflow.ops.arguments import flag, known_shape, typed
 from graphflow.ops.axes import matrix_transpose, permute_dims
 from graphflow.ops.constant import promoted
 from graphflow.ops.reduction import is_half
@@ -154,6 +154,11 @@ def matmul(
     DTypeError for bools, ArgumentError for transposed and adjoint at once.
     """
     x, y = factors("matmul", a, b)
+    transpose_a, transpose_b = (
+        flag(transpose_a, "matmul", "transpose_a"),
+        flag(transpose_b, "matmul", "transpose_b"),
+    )
+    adjoint_a, adjoint_b = flag(adjoint_a, "matmul", "adjoint_a"), flag(adjoint_b, "matmul", "adjoint_b")
     if (transpose_a and adjoint_a) or (transpose_b and adjoint_b):
         raise ArgumentError("matmul: an operand is either transposed or adjoint, not both")
     if transpose_a or adjoint_a:
@@ -176,7 +181,7 @@ def outer(x: Any, y: Any, name: str | None = None) -> Tensor:
     for t in (a, b):
         if t.type.shape is not None and len(t.type.shape) != 1:
             raise ShapeError(f"outer: x and y must be vectors, got {t!r}")
-    with composition(name or "outer"):
+    with composition("outer" if name is None else name):
         product: Tensor = expand_dims(a, 1) * expand_dims(b, 0)
     return product
 
@@ -200,7 +205,7 @@ def vecdot(x: Any, y: Any, axis: int = -1, name: str | None = None) -> Tensor:
     if a.type.shape is not None and b.type.shape is not None:
         if dims_equal(a.type.shape[place], b.type.shape[place]) is False:
             raise ShapeError(f"vecdot: vectors differ in length along axis {place}: {a!r} and {b!r}")
-    with composition(name or "vecdot"):
+    with composition("vecdot" if name is None else name):
         if a.type.shape is None or b.type.shape is None:
             products: Tensor = F.sum(F.conj(a) * b, place, dtype=a.dtype)
             return products
@@ -254,7 +259,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2, name: str | None = None) -> Tensor:
             raise ShapeError(f"tensordot: axis {i} of {x!r} and axis {j} of {y!r} differ in size")
     free_x = [k for k in range(rank_x) if k not in paired_x]
     free_y = [k for k in range(rank_y) if k not in paired_y]
-    with composition(name or "Tensordot"):
+    with composition("Tensordot" if name is None else name):
         left = _merged(permute_dims(x, (*free_x, *paired_x)), len(free_x))
         right = _merged(permute_dims(y, (*paired_y, *free_y)), len(paired_y))
         product = matmul(left, right)

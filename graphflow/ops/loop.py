@@ -7,8 +7,9 @@ from typing import Any
 
 from graphflow import config
 from graphflow.errors import ArgumentError, DTypeError, IterationLimitError, RunError, ShapeError, shorten
-from graphflow.graph import Node, Tensor, make_node
+from graphflow.graph import Node, Tensor, check_name, make_node
 from graphflow.op import F, public
+from graphflow.ops.arguments import flag
 from graphflow.ops.body import INDEX, Body, declare_twins, infer_body, symbols_in
 from graphflow.ops.carried import (
     Varying,
@@ -161,6 +162,10 @@ def while_loop(
     The gradient saves what each carried value was before each iteration, only when it is asked for.
     """
     what = "while_loop"
+    if name is not None:
+        check_name(name)
+    back_prop = flag(back_prop, what, "back_prop")
+    return_same_structure = flag(return_same_structure, what, "return_same_structure")
     leaves, nest = flatten(loop_vars, f"{what}: loop_vars")
     if not leaves:
         raise ArgumentError(f"{what}: loop_vars holds no value")
@@ -168,7 +173,7 @@ def while_loop(
     invariants = None if shape_invariants is None else _shapes(shape_invariants, nest, what)
     varying = varying_from_user(init, invariants, what)
     limit = None if maximum_iterations is None else _limit(maximum_iterations)
-    label = name or "while"
+    label = "while" if name is None else name
     traced = _trace(cond, body, init, nest, varying, limit, label)
     if not check_step(traced.params, traced.results, init, varying, what):
         varying = relaxed(init, varying)
@@ -190,7 +195,7 @@ def _shapes(invariants: Any, nest: Nest, what: str) -> list[Any]:
 
 
 def _limit(value: Any) -> Tensor:
-    if hasattr(value, "__graphflow_tensor__"):
+    if hasattr(type(value), "__graphflow_tensor__"):
         tensor: Tensor = value.__graphflow_tensor__()
         if not is_integer(tensor.dtype) or tensor.type.shape not in (None, ()):
             raise DTypeError(f"while_loop: maximum_iterations must be an integer scalar, got {tensor.type}")
@@ -275,7 +280,7 @@ def _finish(
         "sizes": symbols_in(n for body in bodies for n in body.nodes),
         "back_prop": bool(back_prop),
     }
-    node = make_node(WHILE.choose(bodies), (*start, *captured), attrs, name or "while")
+    node = make_node(WHILE.choose(bodies), (*start, *captured), attrs, "while" if name is None else name)
     values, _ = assign_all(variables, node.outputs[len(init) : len(start)], node.outputs[: len(init)])
     result = nest.pack(values)
     unwrap = not same_structure and isinstance(result, (list, tuple)) and len(result) == 1

@@ -47,7 +47,7 @@ def softmax_cross_entropy_with_logits(
     axis = axis_of(what, axis, dim)
     p, t = reals2(what, labels, logits)
     _same_shape(what, "labels", p, "logits", t)
-    with composition(name or what) as scope:
+    with composition(what if name is None else name) as scope:
         return F.negative(F.sum(p * log_softmax(t, axis), axis=axis), name=scope)  # type: ignore[no-any-return]
 
 
@@ -70,7 +70,7 @@ def sparse_softmax_cross_entropy_with_logits(*, labels: Any, logits: Any, name: 
             raise ShapeError(f"{what}: labels {classes.type} need one axis less than logits {t.type}")
         if any(dims_equal(a, b) is False for a, b in zip(classes.type.shape, t.type.shape, strict=False)):
             raise ShapeError(f"{what}: labels {classes.type} do not fit logits {t.type}")
-    with composition(name or what) as scope:
+    with composition(what if name is None else name) as scope:
         z = below_maximum(t, -1)
         chosen = F.take_along_axis(z, F.expand_dims(classes, -1), axis=-1)
         total = F.log(F.sum(F.exp(z), axis=-1))
@@ -87,7 +87,7 @@ def sigmoid_cross_entropy_with_logits(*, labels: Any, logits: Any, name: str | N
     what = "sigmoid_cross_entropy_with_logits"
     z, x = reals2(what, labels, logits)
     _same_shape(what, "labels", z, "logits", x)
-    with composition(name or "logistic_loss") as scope:
+    with composition("logistic_loss" if name is None else name) as scope:
         positive = F.greater_equal(x, 0)  # chosen by `where`, so that the gradient at 0 is right
         linear = F.where(positive, x, 0) - x * z
         return F.add(linear, F.log1p(F.exp(F.where(positive, -x, x))), name=scope)  # type: ignore[no-any-return]
@@ -101,7 +101,7 @@ def softmax_cross_entropy(
     onehot_labels: Any, logits: Any, weights: Any = 1.0, name: str | None = None
 ) -> Tensor:
     """The weighted mean of `softmax_cross_entropy_with_logits`: a scalar."""
-    with composition(name or "softmax_cross_entropy_loss"):
+    with composition("softmax_cross_entropy_loss" if name is None else name):
         return _mean(softmax_cross_entropy_with_logits(labels=onehot_labels, logits=logits), weights)
 
 
@@ -110,7 +110,7 @@ def sparse_softmax_cross_entropy(
     labels: Any, logits: Any, weights: Any = 1.0, name: str | None = None
 ) -> Tensor:
     """The weighted mean of `sparse_softmax_cross_entropy_with_logits`: a scalar."""
-    with composition(name or "sparse_softmax_cross_entropy_loss"):
+    with composition("sparse_softmax_cross_entropy_loss" if name is None else name):
         return _mean(sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits), weights)
 
 
@@ -119,7 +119,7 @@ def sigmoid_cross_entropy(
     multi_class_labels: Any, logits: Any, weights: Any = 1.0, name: str | None = None
 ) -> Tensor:
     """The weighted mean of `sigmoid_cross_entropy_with_logits`: a scalar."""
-    with composition(name or "sigmoid_cross_entropy_loss"):
+    with composition("sigmoid_cross_entropy_loss" if name is None else name):
         return _mean(sigmoid_cross_entropy_with_logits(labels=multi_class_labels, logits=logits), weights)
 
 
@@ -127,7 +127,7 @@ def sigmoid_cross_entropy(
 def mean_squared_error(labels: Any, predictions: Any, weights: Any = 1.0, name: str | None = None) -> Tensor:
     """The weighted mean of `(predictions - labels)²`: a scalar. Both need one shape."""
     a, b = _pair("mean_squared_error", labels, predictions)
-    with composition(name or "mean_squared_error"):
+    with composition("mean_squared_error" if name is None else name):
         return _mean(F.square(b - a), weights)
 
 
@@ -135,7 +135,7 @@ def mean_squared_error(labels: Any, predictions: Any, weights: Any = 1.0, name: 
 def absolute_difference(labels: Any, predictions: Any, weights: Any = 1.0, name: str | None = None) -> Tensor:
     """The weighted mean of `|predictions - labels|`: a scalar. Both need one shape."""
     a, b = _pair("absolute_difference", labels, predictions)
-    with composition(name or "absolute_difference"):
+    with composition("absolute_difference" if name is None else name):
         return _mean(F.abs(b - a), weights)
 
 
@@ -151,7 +151,7 @@ def huber_loss(
     edge = python_number(delta, "huber_loss: delta")
     if not edge > 0:
         raise ArgumentError(f"huber_loss: delta must be positive, not {edge}")
-    with composition(name or "huber_loss"):
+    with composition("huber_loss" if name is None else name):
         error = b - a
         size = F.abs(error)
         return _mean(
@@ -163,7 +163,7 @@ def huber_loss(
 def hinge_loss(labels: Any, logits: Any, weights: Any = 1.0, name: str | None = None) -> Tensor:
     """The weighted mean of `relu(1 - (2 labels - 1) logits)` for labels 0 and 1: a scalar."""
     a, b = _pair("hinge_loss", labels, logits)
-    with composition(name or "hinge_loss"):
+    with composition("hinge_loss" if name is None else name):
         return _mean(F.relu(1 - (a * 2 - 1) * b), weights)
 
 
@@ -174,7 +174,7 @@ def log_loss(
     """The weighted mean of `-z log(p + epsilon) - (1 - z) log(1 - p + epsilon)`: a scalar."""
     z, p = _pair("log_loss", labels, predictions)
     small = python_number(epsilon, "log_loss: epsilon")
-    with composition(name or "log_loss"):
+    with composition("log_loss" if name is None else name):
         return _mean(-(z * F.log(p + small)) - (1 - z) * F.log(1 - p + small), weights)
 
 
@@ -199,7 +199,7 @@ def _mean(loss: Tensor, weights: Any) -> Tensor:
     """sum(loss * weights) / (number of weights that are not 0, each counted as often as it is used)."""
     if type(weights) in (int, float):
         mean: Tensor = F.mean(loss)
-        return mean if weights == 1 else F.multiply(mean, float(weights))
+        return mean if weights == 1 else F.multiply(mean, python_number(weights, "weights"))
     w = reals("weights", weights)
     used = F.broadcast_to_like(F.cast(F.not_equal(w, 0), loss.type.dtype), loss)
     total = F.sum(loss * F.cast(w, loss.type.dtype))

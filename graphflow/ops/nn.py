@@ -29,6 +29,7 @@ from graphflow.ops.activations import (
     softsign,
     swish,
 )
+from graphflow.ops.arguments import flag, items_of
 from graphflow.ops.constant import python_number
 from graphflow.ops.losses import (
     sigmoid_cross_entropy_with_logits,
@@ -93,8 +94,8 @@ def moments(
     TensorFlow 1's old name of `keepdims`. Raises ArgumentError for a bad axis.
     """
     t = reals("moments", x)
-    keep = bool(keepdims if keep_dims is None else keep_dims)
-    with name_scope(name or "moments"):
+    keep = flag(keepdims if keep_dims is None else keep_dims, "moments", "keepdims")
+    with name_scope("moments" if name is None else name):
         wide = _wide(t)
         mean = F.mean(wide, axis=axes, keepdims=True)
         variance = F.mean(F.square(wide - mean), axis=axes, keepdims=keep)
@@ -120,7 +121,7 @@ def layer_norm(
     """
     t = reals("layer_norm", x)
     small = _epsilon("layer_norm", epsilon)
-    with composition(name or "layer_norm"):
+    with composition("layer_norm" if name is None else name):
         wide = _wide(t)
         centred = wide - F.mean(wide, axis=axis, keepdims=True)
         variance = F.mean(F.square(centred), axis=axis, keepdims=True)
@@ -148,7 +149,7 @@ def batch_norm(
     """
     t = reals("batch_norm", x)
     small = _epsilon("batch_norm", epsilon)
-    with composition(name or "batchnorm"):
+    with composition("batchnorm" if name is None else name):
         factor = F.rsqrt(operand("batch_norm", variance) + small)
         if scale is not None:
             factor = factor * scale
@@ -177,7 +178,7 @@ def l2_normalize(
     """`x / sqrt(max(sum(x²), epsilon))`, the sum over `axis`, all axes by default. `dim`: old name of `axis`."""
     t = reals("l2_normalize", x)
     small = _epsilon("l2_normalize", epsilon)
-    with composition(name or "l2_normalize") as scope:
+    with composition("l2_normalize" if name is None else name) as scope:
         total = F.sum(F.square(t), axis=axis if dim is None else dim, keepdims=True)
         return F.multiply(t, F.rsqrt(F.maximum(total, small)), name=scope)  # type: ignore[no-any-return]
 
@@ -222,7 +223,7 @@ def dropout(
         if not training or (type(dropped) is float and dropped == 0.0):
             return t
         training = None
-    with composition(name or "dropout") as scope:
+    with composition("dropout" if name is None else name) as scope:
         noise = _noise(t, noise_shape, seed)
         result: Tensor = F.where(F.greater_equal(noise, dropped), t / kept, 0, name=scope)
         return result if training is None else F.where(_scalar("training", training, "bool"), result, t)
@@ -230,7 +231,7 @@ def dropout(
 
 def _chances(what: str, value: Any) -> tuple[Any, Any]:
     """(chance of dropping, chance of keeping) from the one that is given."""
-    if hasattr(value, "__graphflow_tensor__"):
+    if hasattr(type(value), "__graphflow_tensor__"):
         value = _scalar(what, value, "float")
         return (value, 1 - value) if what == "rate" else (1 - value, value)
     number = python_number(value, f"dropout: {what}")
@@ -254,6 +255,7 @@ def _scalar(what: str, value: Any, kind: str) -> Tensor:
 def _noise(t: Tensor, noise_shape: Sequence[Any] | None, seed: int | None) -> Tensor:
     if noise_shape is None:
         return F.random_uniform_like(t, seed=seed)  # type: ignore[no-any-return]
+    noise_shape = items_of(noise_shape, "dropout: noise_shape")
     if t.type.shape is None or len(noise_shape) != len(t.type.shape):
         raise ShapeError(f"dropout: noise_shape {shorten(noise_shape)} needs one size for each axis of {t!r}")
     sizes = [d if size is None else size for size, d in zip(noise_shape, t.type.shape, strict=True)]
@@ -275,7 +277,7 @@ def embedding_lookup(params: Any, ids: Any, name: str | None = None) -> Tensor:
                 "embedding_lookup: one table is needed; put the parts together with gf.concat"
             )
         params = params[0]
-    return F.gather(params, ids, name=name or "embedding_lookup")  # type: ignore[no-any-return]
+    return F.gather(params, ids, name="embedding_lookup" if name is None else name)  # type: ignore[no-any-return]
 
 
 @public
@@ -299,13 +301,13 @@ def bias_add(value: Any, bias: Any, data_format: str | None = None, name: str | 
             raise ShapeError(f"bias_add: {b.type} does not fit the channels of {t.type}")
     if first and t.type.rank > 2:
         b = F.expand_dims(b, tuple(range(1, t.type.rank - 1)))
-    return F.add(t, b, name=name or "BiasAdd")  # type: ignore[no-any-return]
+    return F.add(t, b, name="BiasAdd" if name is None else name)  # type: ignore[no-any-return]
 
 
 @public
 def xw_plus_b(x: Any, weights: Any, biases: Any, name: str | None = None) -> Tensor:
     """`matmul(x, weights) + biases`."""
-    with composition(name or "xw_plus_b") as scope:
+    with composition("xw_plus_b" if name is None else name) as scope:
         return F.add(F.matmul(x, weights), biases, name=scope)  # type: ignore[no-any-return]
 
 
@@ -313,5 +315,5 @@ def xw_plus_b(x: Any, weights: Any, biases: Any, name: str | None = None) -> Ten
 def l2_loss(t: Any, name: str | None = None) -> Tensor:
     """`sum(t²) / 2`: a scalar."""
     x = reals("l2_loss", t)
-    with composition(name or "L2Loss") as scope:
+    with composition("L2Loss" if name is None else name) as scope:
         return F.multiply(F.sum(F.square(x)), 0.5, name=scope)  # type: ignore[no-any-return]

@@ -8,7 +8,8 @@ from typing import Any
 from graphflow.errors import ArgumentError, ShapeError, shorten
 from graphflow.graph import Tensor, composition
 from graphflow.op import F, public
-from graphflow.ops.arguments import axis_attr
+from graphflow.ops.arguments import axis_attr, flag
+from graphflow.ops.constant import python_number
 from graphflow.ops.reduction import Axis, sum
 from graphflow.ops.statistics import floating, safe_sqrt
 from graphflow.types import as_index, normalize_axes
@@ -30,8 +31,8 @@ def vector_norm(
     x = floating(x)
     axes = axis_attr("vector_norm", axis, x)
     p = _order("vector_norm", ord)
-    with composition(name or "norm"):
-        return _vector_norm(x, axes, bool(keepdims), p)
+    with composition("norm" if name is None else name):
+        return _vector_norm(x, axes, flag(keepdims, "vector_norm", "keepdims"), p)
 
 
 def _vector_norm(x: Tensor, axes: tuple[int, ...] | None, keepdims: bool, p: float) -> Tensor:
@@ -56,9 +57,13 @@ def _vector_norm(x: Tensor, axes: tuple[int, ...] | None, keepdims: bool, p: flo
 
 
 def _order(what: str, ord: Any) -> float:
-    if isinstance(ord, bool) or not isinstance(ord, (int, float)) or math.isnan(ord):
+    if (
+        isinstance(ord, bool)
+        or not isinstance(ord, (int, float))
+        or (isinstance(ord, float) and math.isnan(ord))
+    ):
         raise ArgumentError(f"{what}: ord must be a number, inf or -inf, not {shorten(ord)}")
-    return float(ord)
+    return python_number(ord, f"{what}: ord")
 
 
 @public
@@ -71,8 +76,8 @@ def matrix_norm(x: Any, keepdims: bool = False, ord: Any = "fro", name: str | No
     x = floating(x)
     if x.type.shape is not None and len(x.type.shape) < 2:
         raise ShapeError(f"matrix_norm: x must have at least two axes, got {x!r}")
-    with composition(name or "norm"):
-        return _matrix_norm("matrix_norm", x, (-2, -1), bool(keepdims), ord)
+    with composition("norm" if name is None else name):
+        return _matrix_norm("matrix_norm", x, (-2, -1), flag(keepdims, "matrix_norm", "keepdims"), ord)
 
 
 def _matrix_norm(what: str, x: Tensor, axes: tuple[int, int], keepdims: bool, ord: Any) -> Tensor:
@@ -101,19 +106,23 @@ def norm(
     """
     x = floating(x)
     axes = axis_attr("norm", axis, x)
-    with composition(name or "norm"):
+    with composition("norm" if name is None else name):
         if ord is None or (isinstance(ord, str) and ord == "euclidean"):
-            return _vector_norm(x, axes, bool(keepdims), 2)
+            return _vector_norm(x, axes, flag(keepdims, "norm", "keepdims"), 2)
         if axes is None:
             if x.type.shape is None:
                 raise ShapeError(f"norm: the rank of {x!r} is not known here; say which axis is meant")
             axes = normalize_axes(None, len(x.type.shape))
         if len(axes) == 1 and not isinstance(ord, str):
-            return _vector_norm(x, axes, bool(keepdims), _order("norm", ord))
+            return _vector_norm(x, axes, flag(keepdims, "norm", "keepdims"), _order("norm", ord))
         if len(axes) != 2:
             raise ArgumentError(
                 f"norm: ord={shorten(ord)} is for one or two axes, but axis is {shorten(axes)}"
             )
         return _matrix_norm(
-            "norm", x, (as_index(axes[0], "axis"), as_index(axes[1], "axis")), bool(keepdims), ord
+            "norm",
+            x,
+            (as_index(axes[0], "axis"), as_index(axes[1], "axis")),
+            flag(keepdims, "norm", "keepdims"),
+            ord,
         )

@@ -242,4 +242,6 @@ def _isrealobj(x: Any) -> Any:
 
 @stands_for(np.result_type)
 def _result_type(*arrays_and_dtypes: Any) -> Any:
-    return np.result_type(*[x.dtype if hasattr(x, "__graphflow_tensor__") else x for x in arrays_and_dtypes])
+    return np.result_type(
+        *[x.dtype if hasattr(type(x), "__graphflow_tensor__") else x for x in arrays_and_dtypes]
+    )

@@ -185,7 +185,9 @@ def pad(
         return make_node(MIRROR_PAD, (x,), {"paddings": pairs, "mode": mode.lower()}, name).outputs[0]
     if x.dtype.kind == "b" and type(constant_values) is int and constant_values in (0, 1):
         constant_values = bool(constant_values)
-    value = None if hasattr(constant_values, "__graphflow_tensor__") else as_array(constant_values, x.dtype)
+    value = (
+        None if hasattr(type(constant_values), "__graphflow_tensor__") else as_array(constant_values, x.dtype)
+    )
     if value is None or value.ndim:
         raise ArgumentError(f"pad: constant_values must be one number, not {shorten(constant_values)}")
     return make_node(PAD, (x,), {"paddings": pairs, "value": value.item()}, name).outputs[0]

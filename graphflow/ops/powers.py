@@ -165,7 +165,7 @@ def pow(x: Any, y: Any, name: str | None = None) -> Tensor:
     if (type(y) is int or type(y) is float) and y == 2:
         base = numbers("pow", x)
         if type(y) is int or is_floating(base.type.dtype):
-            return node1(SQUARE, base, name or "Pow")
+            return node1(SQUARE, base, "Pow" if name is None else name)
     a, b = numbers2("pow", x, y)
     if a.type.dtype.kind != "i":
         return node2(POW, a, b, name)

@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from graphflow.errors import ArgumentError, DTypeError, shorten
+from graphflow.errors import ArgumentError, DTypeError, GraphflowError, shorten
 from graphflow.graph import Tensor, composition
 from graphflow.op import Op, Trait, declare, public
 from graphflow.ops.cast import dtype_of
-from graphflow.ops.constant import as_tensor
+from graphflow.ops.constant import as_array, as_tensor
 from graphflow.ops.philox import Key, blocks32, blocks64, converted, workspace_nbytes
 from graphflow.ops.random_node import (
     BITS,
@@ -129,9 +129,9 @@ def _uniform_between(
     high = 1.0 if maxval is None else maxval
     if _plain(minval) and _plain(high):
         _check_interval(label, minval, high, dtype)
-        if minval == 0 and high == 1:
+        if not np.ndim(minval) and not np.ndim(high) and minval == 0 and high == 1:
             return new_draw(RANDOM_UNIFORM, where, dtype, seed, name)
-    with composition(name or label):
+    with composition(label if name is None else name):
         u = new_draw(RANDOM_UNIFORM, where, dtype, seed, None)
         low = parameter(label, "minval", minval, u.type, finite, "finite")
         high = parameter(label, "maxval", high, u.type, finite, "finite")
@@ -142,13 +142,18 @@ def _plain(value: Any) -> bool:
     return isinstance(value, (int, float, np.generic, np.ndarray, list, tuple))
 
 
-def _check_interval(label: str, low: Any, high: Any, dtype: np.dtype[Any]) -> None:
+def _bound(label: str, what: str, value: Any) -> np.ndarray[Any, Any]:
     try:
-        a, b = np.asarray(low, np.float64), np.asarray(high, np.float64)
-    except (TypeError, ValueError, OverflowError):
-        raise ArgumentError(
-            f"{label}: minval {shorten(low)} and maxval {shorten(high)} must be numbers"
-        ) from None
+        array = as_array(value, weak_floats=False)
+    except GraphflowError:
+        array = None
+    if array is None or array.dtype.kind == "c":
+        raise ArgumentError(f"{label}: {what} must be a number, not {shorten(value)}")
+    return array.astype(np.float64)
+
+
+def _check_interval(label: str, low: Any, high: Any, dtype: np.dtype[Any]) -> None:
+    a, b = _bound(label, "minval", low), _bound(label, "maxval", high)
     if not (finite(a) and finite(b)):
         raise ArgumentError(f"{label}: minval {shorten(low)} and maxval {shorten(high)} must be finite")
     if not np.all(a < b):

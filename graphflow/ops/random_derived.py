@@ -10,9 +10,9 @@ import numpy as np
 from graphflow.errors import ArgumentError, DTypeError, RunError, ShapeError, shorten
 from graphflow.graph import Tensor, apply, composition
 from graphflow.op import F, Op, Trait, declare, public
-from graphflow.ops.arguments import dims_argument, typed
+from graphflow.ops.arguments import one_dim, typed
 from graphflow.ops.cast import dtype_of
-from graphflow.ops.constant import as_tensor
+from graphflow.ops.constant import as_array, as_tensor
 from graphflow.ops.philox import Key, blocks32, blocks64, converted, workspace_nbytes
 from graphflow.ops.random_node import finite, float_dtype, no_gradient, parameter
 from graphflow.ops.random_seed import draw_index
@@ -54,9 +54,9 @@ def bernoulli(
     Raises ArgumentError for a known p outside [0, 1] or NaN.
     """
     wanted = as_dtype(dtype)
-    known = as_tensor(p) if hasattr(p, "__graphflow_tensor__") else np.asarray(p)
+    known = as_tensor(p) if hasattr(type(p), "__graphflow_tensor__") else as_array(p)
     float_type = "float64" if known.dtype == np.float64 and not isinstance(p, (int, float)) else "float32"
-    with composition(name or "bernoulli"):
+    with composition("bernoulli" if name is None else name):
         if shape is None and isinstance(known, Tensor):
             u = F.random_uniform_like(known, dtype=float_type, seed=seed)
         else:
@@ -76,7 +76,7 @@ def random_exponential(
     Raises ArgumentError for a scale that is negative or not finite.
     """
     label = "random_exponential"
-    with composition(name or label):
+    with composition(label if name is None else name):
         u = F.random_uniform(shape, dtype=float_dtype(label, dtype), seed=seed)
         bound = parameter(
             label, "scale", scale, u.type, lambda v: finite(v) and bool(np.all(v >= 0)), "at least 0"
@@ -186,7 +186,7 @@ def categorical(
     key, draw = draw_index("categorical", seed, x)
     if num_samples is not None:
         return apply(CATEGORICAL, draw, x, name=name, key=key, num_samples=count, dtype=wanted)  # type: ignore[no-any-return]
-    with composition(name or "categorical"):
+    with composition("categorical" if name is None else name):
         drawn = apply(CATEGORICAL, draw, x, key=key, num_samples=1, dtype=wanted)
         return F.squeeze(drawn, axis=-1)  # type: ignore[no-any-return]
 
@@ -260,13 +260,15 @@ def permutation(x: Any, seed: int | None = None, name: str | None = None) -> Ten
     The order is that of random 64-bit keys, whose low bits are replaced by the position, so that no two are equal;
     that favours no order by more than one part in 2^(64 - 2 * bits of x). seed: see `set_seed`. Raises ShapeError for a negative int.
     """
-    known = x.__graphflow_tensor__() if hasattr(x, "__graphflow_tensor__") else x
+    known = x.__graphflow_tensor__() if hasattr(type(x), "__graphflow_tensor__") else x
     if isinstance(known, Tensor):
         count = known.type.shape == () and is_integer(known.type.dtype)
     else:
-        count = isinstance(known, Dim) or np.ndim(known) == 0
+        plain = isinstance(x, (Dim, np.ndarray, float)) or hasattr(x, "__index__")
+        known = x if plain else as_tensor(x)
+        count = not isinstance(known, (Tensor, np.ndarray)) or known.ndim == 0
     if count:
-        (n,) = dims_argument(known, "permutation: x")
+        n = one_dim(known, "permutation: x")
         return _permuted(None, n, 0, seed, name, "permutation")
     return shuffle(known, seed=seed, name=name)
 
@@ -275,5 +277,5 @@ def permutation(x: Any, seed: int | None = None, name: str | None = None) -> Ten
 def shuffle(x: Any, axis: int = 0, seed: int | None = None, name: str | None = None) -> Tensor:
     """`x` with its slices along `axis` in random order: a `take` by a permutation. A composition."""
     x, along = as_tensor(x), as_index(axis, "shuffle: axis")
-    with composition(name or "shuffle"):
+    with composition("shuffle" if name is None else name):
         return F.take(x, _permuted(x, None, along, seed, None, "shuffle"), axis=along)  # type: ignore[no-any-return]

@@ -110,7 +110,7 @@ def parameter(
     Raises ArgumentError for a value that is not allowed, DTypeError for a dtype that would have to be
     narrowed, ShapeError for a shape that does not broadcast to the draw's.
     """
-    if not hasattr(value, "__graphflow_tensor__"):
+    if not hasattr(type(value), "__graphflow_tensor__"):
         array = as_array(value)
         if array.dtype.kind in "bc" or not check(array.astype(np.float64)):
             raise ArgumentError(f"{label}: {what} must be {rule}, not {shorten(value)}")

@@ -197,7 +197,7 @@ def _scaled(
     label = op.name
     if _is(mean, 0) and _is(stddev, 1):
         return new_draw(op, where, dtype, seed, name)
-    with composition(name or label):
+    with composition(label if name is None else name):
         z = new_draw(op, where, dtype, seed, None)
         scale = parameter(
             label, "stddev", stddev, z.type, lambda v: finite(v) and bool(np.all(v >= 0)), "at least 0"

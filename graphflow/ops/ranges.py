@@ -11,7 +11,7 @@ import numpy as np
 from graphflow.errors import ArgumentError, DTypeError, ShapeError, shorten
 from graphflow.graph import Tensor, composition, make_node
 from graphflow.op import F, Op, Trait, declare, public
-from graphflow.ops.arguments import static_ints
+from graphflow.ops.arguments import flag, static_ints
 from graphflow.ops.cast import dtype_of
 from graphflow.ops.constant import as_tensor, operands
 from graphflow.ops.creation import no_flops
@@ -194,7 +194,10 @@ LINSPACE = declare(
 def _number(what: str, value: Any) -> Any:
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (numbers.Complex, np.number)):
         raise ArgumentError(f"linspace: {what} must be a number, not {shorten(value)}")
-    number = complex(value)
+    try:
+        number = complex(value)
+    except OverflowError:
+        raise ArgumentError(f"linspace: {what} {shorten(value)} does not fit a float") from None
     if not (math.isfinite(number.real) and math.isfinite(number.imag)):
         raise ArgumentError(f"linspace: {what} must be finite, not {shorten(value)}")
     return number if isinstance(value, (complex, np.complexfloating)) else number.real
@@ -218,7 +221,7 @@ def linspace(
     count = as_index(static_ints(num, "linspace: num"), "linspace: num")
     if not 0 <= count <= MAX_NBYTES:
         raise ArgumentError(f"linspace: num must not be negative, nor above 2^63, got {count}")
-    if hasattr(start, "__graphflow_tensor__") or hasattr(stop, "__graphflow_tensor__"):
+    if hasattr(type(start), "__graphflow_tensor__") or hasattr(type(stop), "__graphflow_tensor__"):
         return _linspace_of_tensors(start, stop, count, dtype, endpoint, name)
     first, last = _number("start", start), _number("stop", stop)
     is_complex = isinstance(first, complex) or isinstance(last, complex)
@@ -228,14 +231,20 @@ def linspace(
         raise DTypeError(
             f"linspace: dtype must be a {'complex' if is_complex else 'floating'} type, not {own.name}"
         )
-    attrs = {"start": first, "stop": last, "num": count, "dtype": own, "endpoint": bool(endpoint)}
+    attrs = {
+        "start": first,
+        "stop": last,
+        "num": count,
+        "dtype": own,
+        "endpoint": flag(endpoint, "linspace", "endpoint"),
+    }
     return make_node(LINSPACE, (), attrs, name).outputs[0]
 
 
 def _linspace_of_tensors(
     start: Any, stop: Any, count: int, dtype: Any, endpoint: bool, name: str | None
 ) -> Tensor:
-    with composition(name or "LinSpace"):
+    with composition("LinSpace" if name is None else name):
         first, last = operands(start, stop)
         if dtype is not None:
             first, last = F.cast(first, dtype), F.cast(last, dtype)

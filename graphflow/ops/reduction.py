@@ -15,7 +15,7 @@ import numpy as np
 from graphflow.errors import DTypeError
 from graphflow.graph import Tensor, make_node
 from graphflow.op import F, Op, Trait, declare, public
-from graphflow.ops.arguments import axis_attr
+from graphflow.ops.arguments import axis_attr, flag
 from graphflow.ops.cast import cast, dtype_of, numpy_dtype
 from graphflow.ops.constant import as_tensor
 from graphflow.types import (
@@ -218,7 +218,7 @@ def _accumulated(op: Op, x: Any, axis: Axis, keepdims: bool, dtype: Any, name: s
     x = as_tensor(x)
     attrs = {
         "axis": axis_attr(op.name, axis, x),
-        "keepdims": bool(keepdims),
+        "keepdims": flag(keepdims, op.name, "keepdims"),
         "dtype": result_dtype(op.name, x, dtype),
     }
     return make_node(op, (x,), attrs, name).outputs[0]
@@ -273,7 +273,7 @@ ALL = _logical("all", "Whether every element over axes is true.")
 
 
 def reduce(op: Op, x: Tensor, axis: Axis, keepdims: bool, name: str | None) -> Tensor:
-    attrs = {"axis": axis_attr(op.name, axis, x), "keepdims": bool(keepdims)}
+    attrs = {"axis": axis_attr(op.name, axis, x), "keepdims": flag(keepdims, op.name, "keepdims")}
     return make_node(op, (x,), attrs, name).outputs[0]
 
 

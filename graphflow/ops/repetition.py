@@ -163,7 +163,7 @@ def repeat(x: Any, repeats: Any, axis: int | None = None, name: str | None = Non
             f"{'an unknown size' if not isinstance(size, int) else f'size {size}'}"
         )
     typed(x.dtype, (sum(numbers),))
-    with composition(name or "repeat"):
+    with composition("repeat" if name is None else name):
         result: Tensor = F.take(x, np.repeat(np.arange(len(numbers)), numbers), place)
     return result
 
@@ -220,7 +220,7 @@ def roll(
     if axis is None:
         if len(shifts) != 1:
             raise ArgumentError(f"roll: {len(shifts)} shifts {shorten(shift)} need the axes they are for")
-        with composition(name or "roll"):
+        with composition("roll" if name is None else name):
             line = roll(flatten(x), shifts[0], 0)
             result: Tensor = F.reshape_like(line, x)
         return result

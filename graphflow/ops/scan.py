@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphflow.errors import ArgumentError, DTypeError
-from graphflow.graph import Node, Tensor, name_scope
+from graphflow.graph import Node, Tensor, check_name, name_scope
 from graphflow.op import F, public
+from graphflow.ops.arguments import flag
 from graphflow.ops.carried import Varying, check_step, relaxed, start_types
 from graphflow.ops.constant import as_tensor
 from graphflow.ops.nest import Nest, flatten
@@ -21,7 +22,9 @@ __all__ = ["foldl", "foldr", "map_fn", "scan"]
 def _elems(elems: Any, what: str) -> tuple[list[Tensor], Nest]:
     """The arrays to go along. A nest of tensors stays a nest; a list of plain numbers is one array."""
     leaves, nest = flatten(elems, f"{what}: elems")
-    if leaves and not any(hasattr(leaf, "__graphflow_tensor__") or hasattr(leaf, "shape") for leaf in leaves):
+    if leaves and not any(
+        hasattr(type(leaf), "__graphflow_tensor__") or hasattr(leaf, "shape") for leaf in leaves
+    ):
         if not isinstance(elems, dict):
             leaves, nest = [elems], Nest(None)
     if not leaves:
@@ -124,20 +127,21 @@ def scan(
     Raises ShapeError for scalars or unequal lengths, DTypeError, ShapeError or ArgumentError where `fn` does
     not keep type and nest.
     """
+    back_prop, reverse = flag(back_prop, "scan", "back_prop"), flag(reverse, "scan", "reverse")
     arrays, nest = _elems(elems, "scan")
     if initializer is not None:
         leaves, acc_nest = flatten(initializer, "scan: initializer")
         if not leaves:
             raise ArgumentError("scan: initializer holds no value")
         init = [as_tensor(leaf) for leaf in leaves]
-        run, varying = _accumulate("scan", fn, arrays, nest, init, acc_nest, name or "scan")
+        run, varying = _accumulate("scan", fn, arrays, nest, init, acc_nest, "scan" if name is None else name)
         _, values = _finish(run, init, arrays, run.results, varying, reverse, name)
         results = values[len(init) :]
     else:
         acc_nest = nest
-        with name_scope(name or "scan"):
+        with name_scope("scan" if name is None else name):
             init, rest = _split(arrays, reverse)
-            run, varying = _accumulate("scan", fn, rest, nest, init, nest, name or "scan")
+            run, varying = _accumulate("scan", fn, rest, nest, init, nest, "scan" if name is None else name)
             _, values = _finish(run, init, rest, run.results, varying, reverse, None)
             firsts = [F.expand_dims(t, 0) for t in init]
             pairs = list(zip(firsts, values[len(init) :], strict=True))
@@ -160,8 +164,9 @@ def _split(arrays: Sequence[Tensor], reverse: bool) -> tuple[list[Tensor], list[
 def _fold(
     what: str, fn: Any, elems: Any, initializer: Any, reverse: bool, back_prop: bool, name: str | None
 ) -> Any:
+    back_prop = flag(back_prop, what, "back_prop")
     arrays, nest = _elems(elems, what)
-    with name_scope(name or what):
+    with name_scope(what if name is None else name):
         if initializer is None:
             acc_nest = nest
             init, arrays = _split(arrays, reverse)
@@ -224,8 +229,11 @@ def map_fn(
     parallel_iterations, swap_memory, infer_shape: accepted for TensorFlow 1's sake and ignored.
     Raises ShapeError for scalars or unequal lengths, DTypeError where a result has another dtype.
     """
+    back_prop = flag(back_prop, "map_fn", "back_prop")
+    if name is not None:
+        check_name(name)
     arrays, nest = _elems(elems, "map_fn")
-    run = _Run((), arrays, (), name or "map")
+    run = _Run((), arrays, (), "map" if name is None else name)
     result = run.tracer.call(fn, (nest.pack(run.elems),), "map_fn: fn")
     leaves, result_nest = flatten(result, "map_fn: the result of fn")
     if not leaves:
@@ -239,7 +247,7 @@ def map_fn(
                 f"map_fn: result {k} is {t.type} (made at {t.op.origin}), but dtype says {d.name}"
             )
         ys.append(t)
-    _, values = _finish(run, (), arrays, ys, (), False, name or "map")
+    _, values = _finish(run, (), arrays, ys, (), False, "map" if name is None else name)
     if not back_prop:
         values = [F.stop_gradient(t) for t in values]
     return result_nest.pack(values)

@@ -137,7 +137,7 @@ def clip(x: Any, min: Any = None, max: Any = None, name: str | None = None) -> T
     """
     if min is None and max is None:
         return operand("clip", x)
-    with composition(name or "clip_by_value") as scope:
+    with composition("clip_by_value" if name is None else name) as scope:
         if max is None:
             return maximum(x, min, name=scope)
         if min is not None:

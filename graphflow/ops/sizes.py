@@ -83,7 +83,7 @@ def shape(x: Any, name: str | None = None) -> Tensor:
     """
     x = as_tensor(x)
     if x.type.is_static:
-        return F.constant(np.array(x.type.shape, np.int64), name=name or "Shape")  # type: ignore[no-any-return]
+        return F.constant(np.array(x.type.shape, np.int64), name="Shape" if name is None else name)  # type: ignore[no-any-return]
     return make_node(SHAPE, (x,), {}, name).outputs[0]
 
 
@@ -98,7 +98,7 @@ def size(x: Any, axis: int | Sequence[int] | None = None, name: str | None = Non
     if x.type.is_static:
         dims = x.type.dims
         total = math.prod(int(dims[a]) for a in normalize_axes(axes, len(dims)))
-        return F.constant(np.int64(total), name=name or "Size")  # type: ignore[no-any-return]
+        return F.constant(np.int64(total), name="Size" if name is None else name)  # type: ignore[no-any-return]
     return make_node(SIZE, (x,), {"axis": axes}, name).outputs[0]
 
 
@@ -107,5 +107,5 @@ def rank(x: Any, name: str | None = None) -> Tensor:
     """The number of axes of `x`, an int64 scalar: a constant where the rank is known now."""
     x = as_tensor(x)
     if x.type.shape is not None:
-        return F.constant(np.int64(x.type.rank), name=name or "Rank")  # type: ignore[no-any-return]
+        return F.constant(np.int64(x.type.rank), name="Rank" if name is None else name)  # type: ignore[no-any-return]
     return make_node(RANK, (x,), {}, name).outputs[0]

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from graphflow.errors import ArgumentError, ShapeError, shorten
 from graphflow.graph import Tensor, make_node
 from graphflow.op import Op, Trait, declare, public
-from graphflow.ops.arguments import known_shape
+from graphflow.ops.arguments import flag, items_of, known_shape
 from graphflow.ops.constant import as_tensor
 from graphflow.ops.views import is_row_major, put, row_major
 from graphflow.types import (
@@ -126,7 +126,8 @@ def strided_slice(
     Raises ArgumentError for a step of 0 or what is no integer, ShapeError for more slices than axes.
     """
     x = as_tensor(x)
-    triples = tuple([_triple(s) for s in slices])
+    trailing = flag(trailing, "strided_slice", "trailing")
+    triples = tuple([_triple(s) for s in items_of(slices, "strided_slice: slices")])
     dims = x.type.shape
     if dims is not None and len(triples) <= len(dims):
         aligned = _aligned(len(dims), triples, trailing)
@@ -134,7 +135,7 @@ def strided_slice(
         while triples and triples[-1] == FULL:
             triples = triples[:-1]
         trailing = False
-    return make_node(STRIDED_SLICE, (x,), {"slices": triples, "trailing": bool(trailing)}, name).outputs[0]
+    return make_node(STRIDED_SLICE, (x,), {"slices": triples, "trailing": trailing}, name).outputs[0]
 
 
 def _triple(value: Sequence[Any]) -> Triple:
@@ -239,7 +240,7 @@ def strided_slice_grad(
     g, like = as_tensor(g), as_tensor(like)
     attrs = {
         "shape": known_shape(like),
-        "slices": tuple([_triple(s) for s in slices]),
+        "slices": tuple([_triple(s) for s in items_of(slices, "strided_slice: slices")]),
         "trailing": bool(trailing),
     }
     inputs = (g,) if attrs["shape"] is not None else (g, like)

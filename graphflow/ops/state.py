@@ -30,6 +30,7 @@ from graphflow.graph import (
 )
 from graphflow.op import F, Op, Trait, declare, public
 from graphflow.operators import Operators
+from graphflow.ops.arguments import items_of
 from graphflow.ops.constant import as_tensor, weak_dtype
 from graphflow.ops.views import put
 from graphflow.types import Shape, TensorType, dims_equal
@@ -89,6 +90,10 @@ def _infer_assign(handle: TensorType, value: TensorType) -> TensorType:
 
 
 def _assign_kernel(xp: Any, handle: Any, value: Any, *, out: Any = None) -> Any:
+    if value.shape != handle.shape:  # a size that depends on data; a copy would broadcast
+        raise ShapeError(
+            f"assign: a variable of shape {list(handle.shape)} cannot take a value of shape {list(value.shape)}"
+        )
     return put(xp, value, out)
 
 
@@ -130,12 +135,15 @@ class Variable(Operators):
             )
         if not isinstance(trainable, (bool, np.bool_)):
             raise ArgumentError(f"Variable: trainable is True or False, not {shorten(trainable)}")
+        homes = [GLOBAL] if collections is None else collections
+        if not isinstance(homes, (list, tuple)) or not all(isinstance(c, str) for c in homes):
+            raise ArgumentError(f"Variable: collections must be a list of names, not {shorten(collections)}")
         graph = get_default_graph()
         if isinstance(graph, BodyGraph):
             raise GraphError(
                 "Variable: make it outside the loop body, branch or traced function, and capture it"
             )
-        full = graph.unique_name(name or "Variable")
+        full = graph.unique_name("Variable" if name is None else name)
         with name_scope(full + "/", graph), control_dependencies(None):
             value = initial_value() if callable(initial_value) else initial_value
             initial = self._initial(value, dtype)
@@ -155,7 +163,7 @@ class Variable(Operators):
         self.trainable = bool(trainable)
         self._scope = full
         self.read()
-        for collection in collections if collections is not None else [GLOBAL]:
+        for collection in homes:
             graph.add_to_collection(collection, self)
         if self.trainable:
             graph.add_to_collection(TRAINABLE, self)
@@ -164,7 +172,7 @@ class Variable(Operators):
 
     @staticmethod
     def _initial(value: Any, dtype: Any) -> Tensor:
-        if hasattr(value, "__graphflow_tensor__"):
+        if hasattr(type(value), "__graphflow_tensor__"):
             tensor: Tensor = value.__graphflow_tensor__()
             return tensor if dtype is None else F.cast(tensor, dtype)
         return as_tensor(value, dtype, name="initial_value")
@@ -216,31 +224,31 @@ class Variable(Operators):
 
     def assign(self, value: Any, name: str | None = None) -> Tensor:
         """Write `value` (of this variable's type; Python scalars are weak). Gives the new value."""
-        return self._write(self._operand(value, "assign"), name or "Assign")
+        return self._write(self._operand(value, "assign"), "Assign" if name is None else name)
 
     def assign_add(self, delta: Any, name: str | None = None) -> Tensor:
         """Add `delta`, of this variable's type. Gives the new value."""
         with name_scope(self._inner("AssignAdd")):
             value = F.add(self.read(), self._operand(delta, "assign_add"))
-        return self._write(value, name or "AssignAdd")
+        return self._write(value, "AssignAdd" if name is None else name)
 
     def assign_sub(self, delta: Any, name: str | None = None) -> Tensor:
         """Subtract `delta`, of this variable's type. Gives the new value."""
         with name_scope(self._inner("AssignSub")):
             value = F.subtract(self.read(), self._operand(delta, "assign_sub"))
-        return self._write(value, name or "AssignSub")
+        return self._write(value, "AssignSub" if name is None else name)
 
     def scatter_update(self, indices: Any, updates: Any, name: str | None = None) -> Tensor:
         """Replace the slices at `indices` along the first axis; of duplicates the last wins."""
-        return self._scatter(indices, updates, "update", name or "ScatterUpdate")
+        return self._scatter(indices, updates, "update", "ScatterUpdate" if name is None else name)
 
     def scatter_add(self, indices: Any, updates: Any, name: str | None = None) -> Tensor:
         """Add to the slices at `indices` along the first axis; duplicates add up."""
-        return self._scatter(indices, updates, "add", name or "ScatterAdd")
+        return self._scatter(indices, updates, "add", "ScatterAdd" if name is None else name)
 
     def scatter_sub(self, indices: Any, updates: Any, name: str | None = None) -> Tensor:
         """Subtract from the slices at `indices` along the first axis; duplicates add up."""
-        return self._scatter(indices, updates, "sub", name or "ScatterSub")
+        return self._scatter(indices, updates, "sub", "ScatterSub" if name is None else name)
 
     def _scatter(self, indices: Any, updates: Any, mode: str, name: str) -> Tensor:
         with name_scope(self._inner(name)):
@@ -258,7 +266,9 @@ class Variable(Operators):
             tensor = as_tensor(value, self.dtype)
         else:
             tensor = (
-                as_tensor(value) if hasattr(value, "__graphflow_tensor__") else as_tensor(value, self.dtype)
+                as_tensor(value)
+                if hasattr(type(value), "__graphflow_tensor__")
+                else as_tensor(value, self.dtype)
             )
         _infer_assign(self.handle.type, tensor.type) if tensor.type.shape is not None else None
         return tensor
@@ -365,7 +375,10 @@ def trainable_variables(scope: str | None = None) -> list[Variable]:
 
 def variables_initializer(var_list: Any, name: str = "init") -> Node:
     """One operation that gives the listed variables their initial values, in the order of their making."""
-    ops = [_variable(v, "variables_initializer").initializer for v in var_list]
+    ops = [
+        _variable(v, "variables_initializer").initializer
+        for v in items_of(var_list, "variables_initializer: var_list")
+    ]
     with control_dependencies(None):
         return F.group(*ops, name=name)  # type: ignore[no-any-return]
 

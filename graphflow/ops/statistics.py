@@ -7,7 +7,7 @@ from typing import Any
 from graphflow.errors import ArgumentError, shorten
 from graphflow.graph import Tensor, composition
 from graphflow.op import F, public
-from graphflow.ops.arguments import axis_attr
+from graphflow.ops.arguments import axis_attr, flag
 from graphflow.ops.cast import cast
 from graphflow.ops.constant import as_tensor
 from graphflow.ops.reduction import INT64, Axis, is_half, sum
@@ -66,8 +66,8 @@ def mean(x: Any, axis: Axis = None, keepdims: bool = False, name: str | None = N
     Raises ArgumentError for an axis that is repeated or out of range.
     """
     x = floating(x)
-    with composition(name or "Mean"):
-        return _mean(x, axis_attr("mean", axis, x), bool(keepdims))
+    with composition("Mean" if name is None else name):
+        return _mean(x, axis_attr("mean", axis, x), flag(keepdims, "mean", "keepdims"))
 
 
 @public
@@ -81,8 +81,8 @@ def var(
     The variance of complex numbers is real. Raises ArgumentError for a bad axis or correction.
     """
     x = floating(x)
-    with composition(name or "Var"):
-        return _var(x, axis_attr("var", axis, x), bool(keepdims), correction)
+    with composition("Var" if name is None else name):
+        return _var(x, axis_attr("var", axis, x), flag(keepdims, "var", "keepdims"), correction)
 
 
 def _var(x: Tensor, axis: tuple[int, ...] | None, keepdims: bool, correction: float) -> Tensor:
@@ -112,8 +112,8 @@ def std(
     Its gradient is 0 where all elements are equal. Raises ArgumentError for a bad axis or correction.
     """
     x = floating(x)
-    with composition(name or "Std"):
-        return safe_sqrt(_var(x, axis_attr("std", axis, x), bool(keepdims), correction))
+    with composition("Std" if name is None else name):
+        return safe_sqrt(_var(x, axis_attr("std", axis, x), flag(keepdims, "std", "keepdims"), correction))
 
 
 @public
@@ -124,14 +124,14 @@ def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False, name: str | Non
     result is -inf and its gradient 0. Raises ShapeError for an empty axis, DTypeError for complex `x`.
     """
     x = floating(x)
-    with composition(name or "LogSumExp"):
+    with composition("LogSumExp" if name is None else name):
         axes = axis_attr("logsumexp", axis, x)
         largest = F.stop_gradient(F.max(x, axes, True))
         offset = F.where(F.isfinite(largest), largest, 0)
         total = sum(F.exp(x - offset), axes, True)
         none = F.equal(total, 0)
         result: Tensor = F.where(none, -float("inf"), F.log(F.where(none, 1, total)) + offset)
-        if not keepdims:
+        if not flag(keepdims, "logsumexp", "keepdims"):
             result = F.reshape(result, ()) if axes is None else F.squeeze(result, axes)
     return result
 
@@ -140,6 +140,6 @@ def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False, name: str | Non
 def count_nonzero(x: Any, axis: Axis = None, keepdims: bool = False, name: str | None = None) -> Tensor:
     """How many elements over `axis` are not zero, int64; NaN is not zero. A composition."""
     x = as_tensor(x)
-    with composition(name or "CountNonzero"):
+    with composition("CountNonzero" if name is None else name):
         found = x if x.type.dtype.kind == "b" else F.not_equal(x, 0)
         return sum(found, axis_attr("count_nonzero", axis, x), keepdims, dtype=INT64)

@@ -14,7 +14,7 @@ import numpy as np
 from graphflow.errors import ArgumentError, ShapeError, shorten
 from graphflow.graph import Tensor, apply, composition
 from graphflow.op import F, Op, Trait, declare, public
-from graphflow.ops.arguments import dims_argument, typed
+from graphflow.ops.arguments import one_dim, typed
 from graphflow.ops.constant import as_tensor, constant, operands
 from graphflow.ops.flat_index import (
     as_indices,
@@ -24,7 +24,7 @@ from graphflow.ops.flat_index import (
 )
 from graphflow.ops.scatter_ops import scatter_add_like, scatter_along_like
 from graphflow.ops.take_kernels import take_along_kernel, take_kernel, take_workspace
-from graphflow.types import Dim, TensorType, as_dtype, as_index, broadcast_shapes, normalize_axis
+from graphflow.types import TensorType, as_dtype, as_index, broadcast_shapes, normalize_axis
 
 __all__ = ["gather", "gather_nd", "one_hot", "take", "take_along_axis"]
 
@@ -88,7 +88,7 @@ def gather(params: Any, indices: Any, axis: int = 0, batch_dims: int = 0, name: 
     along = normalize_axis(along, x.type.rank, "gather: axis")
     if along < batch:
         raise ArgumentError(f"gather: axis {along} is one of the {batch} batch axes")
-    with composition(name or "gather"):
+    with composition("gather" if name is None else name):
         grids = []
         for k in range(batch):
             count = index.type.dims[k]
@@ -116,7 +116,7 @@ def gather_nd(params: Any, indices: Any, name: str | None = None) -> Tensor:
     Raises ShapeError where k is unknown or more than the rank of params; else as `take`.
     """
     x, index = as_tensor(params), as_indices("gather_nd", indices)
-    with composition(name or "gather_nd"):
+    with composition("gather_nd" if name is None else name):
         columns = split_points("gather_nd", index, None if x.type.shape is None else x.type.rank)
         if columns:
             return take_at(x, columns, 0, "gather_nd")
@@ -188,7 +188,7 @@ def one_hot(
     index = as_indices("one_hot", indices)
     if isinstance(depth, (int, np.integer)) and not isinstance(depth, bool) and depth < 0:
         raise ArgumentError(f"one_hot: depth must be at least 0, not {shorten(depth)}")
-    (size,) = dims_argument(depth, "one_hot: depth") if not isinstance(depth, Dim) else (depth,)
+    size = one_dim(depth, "one_hot: depth")
     along = as_index(axis, "one_hot: axis")
     if index.type.shape is not None:
         rank = len(index.type.shape) + 1
@@ -196,7 +196,7 @@ def one_hot(
         typed(index.type.dtype, (*index.type.shape, size))
     elif along >= 0:
         raise ShapeError(f"one_hot: axis {along} needs indices of known rank; count it from the end: axis=-1")
-    with composition(name or "one_hot"):
+    with composition("one_hot" if name is None else name):
         on, off = _values(on_value, off_value, dtype)
         places = F.arange(size, dtype="uint64" if index.type.dtype.name == "uint64" else "int64")
         places = F.reshape(places, (-1, *[1] * (-along - 1)))

@@ -124,7 +124,12 @@ def _decide(order: tuple[Node, ...], subgraph: Subgraph, producers: dict[Node, N
     for i, node in enumerate(order):
         if node.op.name in ("read", "assign"):
             values.setdefault(node.inputs[0], []).append(node)
-        if not (node.op.is_source or node.op.name in ("read", "assign", "no_op") or _is_single_call(node)):
+        if not (
+            node.op.is_source
+            or node.op.name in ("read", "no_op")
+            or (node.op.name == "assign" and _all_static(node))
+            or _is_single_call(node)
+        ):
             last_fallible = i
     alias_end = _alias_ends(order, last_use)
     begins: dict[Node, int] = {}

@@ -26,7 +26,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from graphflow.errors import FormatError, MemoryLimitError, shorten
-from graphflow.files import open_regular, read_exactly
+from graphflow.files import as_path, open_regular, read_exactly
 from graphflow.types import SUPPORTED
 
 __all__ = ["MAGIC", "VERSION", "pack", "parse_json", "unpack"]
@@ -81,7 +81,7 @@ def unpack(path: Any, limit: int) -> tuple[dict[str, Any], dict[str, np.ndarray[
     Raises FormatError for a file that is not one of ours, damaged, or of another version; MemoryLimitError for
     one that is too large; FileError for one that cannot be opened.
     """
-    name = shorten(str(path))
+    name = shorten(str(as_path(path)))
     with open_regular(path) as (file, size):
         start = file.read(_FRAME.size)
         if start[:8] != MAGIC:

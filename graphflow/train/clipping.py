@@ -23,7 +23,7 @@ def clip_by_norm(t: Any, clip_norm: Any, axes: Any = None, name: str | None = No
     """
     x = _floats(t, "clip_by_norm")
     limit = number_or_tensor(clip_norm, "clip_by_norm: clip_norm", above=True)
-    with name_scope(name or "clip_by_norm"):
+    with name_scope("clip_by_norm" if name is None else name):
         squares = F.sum(F.square(x), axis=axes, keepdims=axes is not None)
         return _scaled(x, _root(squares), valued(limit, x.dtype))
 
@@ -32,7 +32,7 @@ def clip_by_average_norm(t: Any, clip_norm: Any, name: str | None = None) -> Ten
     """`clip_by_norm` with the norm divided by the number of elements."""
     x = _floats(t, "clip_by_average_norm")
     limit = number_or_tensor(clip_norm, "clip_by_average_norm: clip_norm", above=True)
-    with name_scope(name or "clip_by_average_norm"):
+    with name_scope("clip_by_average_norm" if name is None else name):
         norm = _root(F.sum(F.square(x))) / F.cast(F.maximum(F.size(x), 1), x.dtype)
         return _scaled(x, norm, valued(limit, x.dtype))
 
@@ -43,7 +43,7 @@ def global_norm(t_list: Any, name: str | None = None) -> Tensor:
     In the widest dtype of the list.
     """
     tensors = [t for t in _listed(t_list, "global_norm") if t is not None]
-    with name_scope(name or "global_norm"):
+    with name_scope("global_norm" if name is None else name):
         if not tensors:
             return F.constant(0.0)  # type: ignore[no-any-return]
         dtype = tensors[0].dtype
@@ -67,7 +67,7 @@ def clip_by_global_norm(
     label = "clip_by_global_norm"
     tensors = _listed(t_list, label)
     limit = number_or_tensor(clip_norm, f"{label}: clip_norm", above=True)
-    with name_scope(name or label):
+    with name_scope(label if name is None else name):
         norm = F.convert_to_tensor(use_norm) if use_norm is not None else global_norm([*tensors])
         bound = valued(limit, norm.dtype)
         ratio = bound / F.maximum(norm, bound)
@@ -94,7 +94,7 @@ def _floats(value: Any, label: str) -> Tensor:
 
 
 def _listed(values: Any, label: str) -> list[Any]:
-    if isinstance(values, (str, bytes, dict)) or hasattr(values, "__graphflow_tensor__"):
+    if isinstance(values, (str, bytes, dict)) or hasattr(type(values), "__graphflow_tensor__"):
         raise ArgumentError(f"{label}: t_list must be a list of tensors, not {shorten(values)}")
     try:
         return [None if v is None else _floats(v, label) for v in values]

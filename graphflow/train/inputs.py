@@ -19,7 +19,7 @@ GradVar = tuple[Any, Variable]
 
 def checked_loss(label: str, loss: Any, has_gradient: bool) -> Tensor:
     """The loss as a real floating scalar; of any shape where the gradient that flows into it is given."""
-    if not hasattr(loss, "__graphflow_tensor__"):
+    if not hasattr(type(loss), "__graphflow_tensor__"):
         raise ArgumentError(f"{label}: loss must be a tensor, not {shorten(loss)}")
     tensor: Tensor = loss.__graphflow_tensor__()
     if not is_floating(tensor.dtype) or tensor.dtype.kind == "c":
@@ -90,7 +90,7 @@ def _check_variable(label: str, v: Any, where: str, complex_too: bool) -> None:
 
 
 def _gradient_of(g: Any, v: Variable, what: str) -> Tensor:
-    if hasattr(g, "__graphflow_tensor__"):
+    if hasattr(type(g), "__graphflow_tensor__"):
         tensor: Tensor = g.__graphflow_tensor__()
     else:
         with v.graph.as_default():
@@ -106,7 +106,7 @@ def _gradient_of(g: Any, v: Variable, what: str) -> Tensor:
 
 
 def _iterated(values: Any, what: str) -> list[Any]:
-    if isinstance(values, (str, bytes, dict)) or hasattr(values, "__graphflow_tensor__"):
+    if isinstance(values, (str, bytes, dict)) or hasattr(type(values), "__graphflow_tensor__"):
         raise ArgumentError(f"{what} must be a list, not {shorten(values)}")
     try:
         return list(values)

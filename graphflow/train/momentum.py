@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphflow.graph import Tensor
+from graphflow.ops.arguments import flag
 from graphflow.ops.state import Variable
 from graphflow.train.optimizer import Optimizer
 from graphflow.train.parameters import number_or_tensor, valued
@@ -38,7 +39,7 @@ class MomentumOptimizer(Optimizer):
     ) -> None:
         super().__init__(learning_rate, name)
         self._momentum = number_or_tensor(momentum, f"{name}: momentum")
-        self._use_nesterov = bool(use_nesterov)
+        self._use_nesterov = flag(use_nesterov, name, "use_nesterov")
 
     def _create_slots(self, var: Variable) -> None:
         self._slot(var, "momentum")

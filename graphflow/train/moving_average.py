@@ -20,6 +20,7 @@ from graphflow.graph import (
     scoped,
 )
 from graphflow.op import F
+from graphflow.ops.arguments import flag
 from graphflow.ops.state import Variable
 from graphflow.train.parameters import number_or_tensor, valued, wide
 from graphflow.types import is_floating
@@ -62,7 +63,7 @@ class ExponentialMovingAverage:
         self._num_updates = (
             None if num_updates is None else number_or_tensor(num_updates, f"{name}: num_updates")
         )
-        self._zero_debias = bool(zero_debias)
+        self._zero_debias = flag(zero_debias, name, "zero_debias")
         self._shadows: dict[Any, _Shadow] = {}
 
     @property

@@ -100,7 +100,7 @@ class Optimizer:
         pairs = checked_pairs(self._name, grads_and_vars, self._allows_complex)
         if global_step is not None and not isinstance(global_step, Variable):
             raise ArgumentError(f"{self._name}: global_step must be a variable, not {shorten(global_step)}")
-        label = name or self._name
+        label = self._name if name is None else name
         check_name(label)
         variables = [v for _, v in pairs]
         graph = variables[0].graph
@@ -190,7 +190,13 @@ class Optimizer:
 
     def _current_rate(self) -> Any:
         rate = self._learning_rate
-        return self._checked_rate(rate()) if callable(rate) else rate
+        rate = self._checked_rate(rate()) if callable(rate) else rate
+        home = rate.graph if isinstance(rate, Tensor) else None
+        if isinstance(home, BodyGraph) and not isinstance(get_default_graph(), BodyGraph):
+            raise GraphError(
+                f"{self._name}: learning_rate {rate!r} lives inside a loop body, branch or function"
+            )
+        return rate
 
     def _checked_rate(self, value: Any) -> Any:
         return number_or_tensor(

@@ -59,7 +59,7 @@ def number_or_tensor(value: Any, label: str, low: float = 0.0, high: float = mat
     Raises ArgumentError for a bad number, DTypeError for a bool or complex tensor, ShapeError for one that has
     axes.
     """
-    if not hasattr(value, "__graphflow_tensor__"):
+    if not hasattr(type(value), "__graphflow_tensor__"):
         return number(value, label, low, high, **ends)
     tensor: Tensor = value.__graphflow_tensor__()
     dtype = tensor.type.dtype

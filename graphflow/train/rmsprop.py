@@ -6,6 +6,7 @@ from typing import Any
 
 from graphflow.graph import Tensor
 from graphflow.op import F
+from graphflow.ops.arguments import flag
 from graphflow.ops.state import Variable
 from graphflow.train.optimizer import Optimizer
 from graphflow.train.parameters import number, number_or_tensor, valued
@@ -43,7 +44,7 @@ class RMSPropOptimizer(Optimizer):
         self._decay = number(decay, f"{name}: decay", 0.0, 1.0)
         self._momentum = number_or_tensor(momentum, f"{name}: momentum")
         self._epsilon = number(epsilon, f"{name}: epsilon")
-        self._centered = bool(centered)
+        self._centered = flag(centered, name, "centered")
 
     def _create_slots(self, var: Variable) -> None:
         self._slot(var, "rms", 1.0)

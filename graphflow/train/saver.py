@@ -12,6 +12,7 @@ import numpy as np
 
 from graphflow.errors import ArgumentError, CheckpointError, GraphError, UninitializedError, shorten
 from graphflow.files import as_path
+from graphflow.graph import check_name
 from graphflow.ops.state import Variable, global_variables
 from graphflow.session import Session
 from graphflow.train.checkpoint_file import Header, read_header, read_tensors, write_tensors
@@ -43,6 +44,7 @@ class Saver:
     """
 
     def __init__(self, var_list: Any = None, max_to_keep: int | None = 5, name: str = "Saver") -> None:
+        check_name(name)
         self._name = name
         self._all = var_list is None
         self._variables = _named(global_variables() if var_list is None else var_list, name)
@@ -86,7 +88,7 @@ class Saver:
         if path.name in ("", ".", "..") or str(save_path).endswith(("/", "\\")):
             raise ArgumentError(f"save: {shorten(str(save_path))} names a folder; give a file name in it")
         if global_step is not None:
-            is_node = hasattr(global_step, "__graphflow_tensor__")
+            is_node = hasattr(type(global_step), "__graphflow_tensor__")
             step = step_value(sess, global_step) if is_node else integer(global_step, "save: global_step")
             path = path.with_name(f"{path.name}-{step}")
         if path.name == state:

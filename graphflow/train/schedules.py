@@ -17,6 +17,7 @@ import numpy as np
 from graphflow.errors import ArgumentError, DTypeError, shorten
 from graphflow.graph import Tensor, name_scope
 from graphflow.op import F
+from graphflow.ops.arguments import flag
 from graphflow.train.parameters import number, number_or_tensor, wide
 from graphflow.types import SUPPORTED, default_float, is_floating
 
@@ -42,16 +43,16 @@ def _scheduled(
     if step is None:
         raise ArgumentError(f"{label}: global_step is needed; see gf.train.get_or_create_global_step")
     step = number_or_tensor(step, f"{label}: global_step")
-    dtype = rate.dtype if hasattr(rate, "__graphflow_tensor__") else default_float()
+    dtype = rate.dtype if hasattr(type(rate), "__graphflow_tensor__") else default_float()
     if not is_floating(dtype):
         raise DTypeError(f"{label}: learning_rate must be floating, not {rate!r}")
-    with name_scope(name or label):
+    with name_scope(label if name is None else name):
         return F.cast(formula(wide(rate), wide(step)), dtype)  # type: ignore[no-any-return]
 
 
 def _fraction(step: Tensor, decay_steps: Any, staircase: bool) -> Tensor:
     fraction = step / wide(decay_steps)
-    return F.floor(fraction) if staircase else fraction  # type: ignore[no-any-return]
+    return F.floor(fraction) if flag(staircase, "decay", "staircase") else fraction  # type: ignore[no-any-return]
 
 
 def _positive(value: Any, label: str) -> Any:
@@ -153,7 +154,11 @@ def polynomial_decay(
 
     def formula(rate: Any, step: Tensor) -> Any:
         fraction = _fraction(step, steps, False)
-        part = fraction / F.maximum(F.ceil(fraction), 1.0) if cycle else F.minimum(fraction, 1.0)
+        part = (
+            fraction / F.maximum(F.ceil(fraction), 1.0)
+            if flag(cycle, "polynomial_decay", "cycle")
+            else F.minimum(fraction, 1.0)
+        )
         last = wide(end)
         return (rate - last) * F.pow(1.0 - part, exponent) + last
 
@@ -263,7 +268,7 @@ def piecewise_constant(
     dtypes = {F.convert_to_tensor(v).dtype if not isinstance(v, float) else default_float() for v in rates}
     if len(dtypes) > 1 or not all(is_floating(d) for d in dtypes):
         raise DTypeError(f"{label}: values must be of one floating dtype, got {shorten(values)}")
-    with name_scope(name or label):
+    with name_scope(label if name is None else name):
         at = wide(step)
         chosen = wide(rates[0])
         for limit, rate in zip(limits, rates[1:], strict=True):

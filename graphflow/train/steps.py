@@ -58,6 +58,8 @@ def get_or_create_global_step(graph: Graph | None = None) -> Variable:
 
 def global_step(sess: Any, global_step_tensor: Any) -> int:
     """The value of the global step in a session, as an int."""
+    if not hasattr(type(sess), "run"):
+        raise ArgumentError(f"global_step: sess must be a session, not {shorten(sess)}")
     value = np.asarray(sess.run(global_step_tensor))
     if value.ndim or not is_integer(value.dtype):
         raise DTypeError(f"global_step: {global_step_tensor!r} must be an integer scalar")

@@ -197,7 +197,8 @@ def test_every_write_goes_into_the_variables_own_bytes(case):
     with gf.Session() as session:
         program = session.plan(update).program
     assert program.swaps == ()
-    assert [i.op.name for i in program.instructions if i.op.name == "assign"] == []
+    copied = [program.slots[i.outputs[0]].type for i in program.instructions if i.op.name == "assign"]
+    assert [t for t in copied if t.size != 1] == []  # one element is copied: NumPy does that faster
 
 
 def test_gradient_descent_holds_one_buffer_for_each_gradient():

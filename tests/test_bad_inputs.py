@@ -1,0 +1,206 @@
+"""Every public function against every bad value of every parameter: an error of graphflow's, or a result.
+
+Never a bare KeyError or RecursionError, never a hang or a huge allocation, and the graph works afterwards.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import graphflow as gf
+from tests.bad_inputs import BAD, HUGE, RUN, kind_of
+from tests.public_functions import Entry, entries
+
+ENTRIES = tuple(entries())
+OUR_FILES = ("test_bad_inputs.py", "bad_inputs.py", "public_functions.py")
+NEVER_RUN = ("Session", "load_graph", "save_graph", "function", "train.CheckpointReader")
+MAX_SECONDS = 10
+MAX_BYTES = 50_000_000
+MAX_MESSAGE = 4_000
+
+
+@pytest.fixture(scope="module", autouse=True)
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A working directory with a saved graph and a checkpoint in it."""
+    path: Path = tmp_path_factory.mktemp("bad_inputs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(path)
+        with gf.Graph().as_default() as graph, gf.Session(graph) as session:
+            session.run(gf.Variable(np.ones(3, np.float32), name="w").initializer)
+            gf.save_graph("saved.gfg", graph)
+            gf.train.Saver().save(session, "saved.ckpt")
+        yield path
+
+
+@pytest.fixture(autouse=True)
+def time_limit() -> Iterator[None]:
+    """End a test that hangs."""
+
+    def stop(*_: Any) -> None:
+        raise TimeoutError(f"no answer within {MAX_SECONDS} s")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, MAX_SECONDS)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def _arguments(
+    entry: Entry, parameter: str | None = None, bad: Any = None
+) -> tuple[list[Any], dict[str, Any]]:
+    """Good arguments, but for one."""
+    keywords = entry.good()
+    if parameter is not None:
+        keywords[parameter] = bad
+    if entry.variadic is None:
+        return [], keywords
+    values = keywords.pop(entry.variadic)
+    before = [keywords.pop(p) for p in entry.parameters if p in keywords and p in entry.positional]
+    several = isinstance(values, list) and parameter != entry.variadic
+    return [*before, *(values if several else [values])], keywords
+
+
+def _others() -> int:
+    """How many variables there are besides those that the calls themselves need."""
+    return sum(not v.op.name.startswith("mine") for v in gf.global_variables())
+
+
+def _is_pythons_own(error: TypeError) -> bool:
+    """Whether a function was called with arguments that it does not take, as the tests' own ones may be."""
+    return any(
+        word in str(error) for word in ("positional argument", "takes no arguments", "exactly one argument")
+    )
+
+
+def _message_fault(error: gf.errors.GraphflowError) -> str | None:
+    text = str(error)
+    if len(text) > MAX_MESSAGE:
+        return f"a message of {len(text)} characters: {text[:200]}"
+    if not any(file in text for file in OUR_FILES):
+        return f"the message does not name the line: {text[:300]}"
+    text.encode("utf-8", "backslashreplace")
+    return None
+
+
+@contextlib.contextmanager
+def _counted(label: str) -> Iterator[list[int]]:
+    """Count the bytes that are allocated, where `label` speaks of much: it slows everything down."""
+    used = [0]
+    if not any(word in label for word in HUGE):
+        yield used
+        return
+    tracemalloc.start()
+    try:
+        yield used
+        used[0] = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def _fault(entry: Entry, parameter: str, label: str, bad: Any) -> str | None:
+    """What is wrong with the answer to one bad value, or None."""
+    args, keywords = _arguments(entry, parameter, bad)
+    variables = _others()
+    with _counted(label) as used:
+        try:
+            entry.call(*args, **keywords)
+            fault = "accepted" if label.startswith("!") else None
+        except gf.errors.GraphflowError as error:
+            fault = _message_fault(error)
+            if fault is None and _others() != variables:
+                fault = f"a variable is left over after {error}"
+        except TypeError as error:
+            fault = None if _is_pythons_own(error) else f"TypeError: {error}"
+        except Exception as error:  # noqa: BLE001 the very question
+            fault = f"{type(error).__name__}: {str(error)[:300]}"
+    if fault is None and used[0] > MAX_BYTES:
+        fault = f"{used[0] / 1e6:.0f} MB were allocated"
+    return fault
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=str)
+def test_good_arguments_are_accepted(entry: Entry) -> None:
+    args, keywords = _arguments(entry)
+    entry.call(*args, **keywords)
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=str)
+def test_bad_values_are_refused_or_have_a_meaning(entry: Entry) -> None:
+    faults = []
+    for parameter in entry.parameters:
+        gf.reset_default_graph()
+        for label, make in BAD[kind_of(entry.name, parameter)].items():
+            fault = _fault(entry, parameter, label, make())
+            if fault is not None:
+                faults.append(f"{entry.name}({parameter}={label}): {fault}")
+        assert gf.Session().run(gf.add(1.0, 2.0)) == 3.0  # the graph is as good as before
+    assert not faults, "\n".join(faults)
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=str)
+def test_unknown_and_missing_arguments_are_pythons_own_errors(entry: Entry) -> None:
+    args, keywords = _arguments(entry)
+    with pytest.raises(TypeError):
+        entry.call(*args, **keywords, no_such_argument=1)
+    if entry.required:
+        with pytest.raises(TypeError):
+            entry.call()
+
+
+# --- what only the run can know -------------------------------------------------------------------
+
+
+def _feeds(graph: gf.Graph) -> dict[Any, Any]:
+    """Zeros for every placeholder, with 3 for each size that is not known."""
+    made = [node.outputs[0] for node in graph.operations if node.type == "placeholder"]
+    shapes = [
+        (3, 3) if t.shape is None else tuple(d if isinstance(d, int) else 3 for d in t.shape) for t in made
+    ]
+    return {
+        t: np.zeros(s, t.dtype) for t, s in zip(made, shapes, strict=True) if np.prod(s, dtype=object) < 1e6
+    }
+
+
+def _run_fault(entry: Entry, parameter: str, make: Any) -> str | None:
+    """What is wrong with running what one odd value made, or None."""
+    with gf.Graph().as_default() as graph:
+        try:
+            args, keywords = _arguments(entry, parameter, make())
+            made = entry.call(*args, **keywords)
+        except (gf.errors.GraphflowError, TypeError):
+            return None  # the other tests look at these
+        session = gf.Session(memory_limit="100MB")
+        try:
+            if gf.global_variables():
+                session.run(gf.global_variables_initializer(), _feeds(graph))
+            session.run(made, _feeds(graph))
+        except gf.errors.VerifyError as error:
+            return f"an invariant does not hold: {error}"
+        except gf.errors.GraphflowError as error:
+            return _message_fault(error)
+        except Exception as error:  # noqa: BLE001 the very question
+            return f"{type(error).__name__}: {str(error)[:300]}"
+    return None
+
+
+@pytest.mark.parametrize("entry", [e for e in ENTRIES if e.name not in NEVER_RUN], ids=str)
+def test_accepted_values_run_or_are_refused_then(entry: Entry, capfd: pytest.CaptureFixture[str]) -> None:
+    faults = []
+    for parameter in entry.parameters:
+        kind = kind_of(entry.name, parameter)
+        makers = {} if kind in ("name", "path", "lookup", "function", "choice", "scope") else BAD[kind]
+        for label in RUN:
+            if label in makers:
+                fault = _run_fault(entry, parameter, makers[label])
+                if fault is not None:
+                    faults.append(f"{entry.name}({parameter}={label}): {fault}")
+    assert not faults, "\n".join(faults)
