@@ -74,17 +74,17 @@ def check_constants(op: str, dims: Shape | None, indices: Sequence[Tensor], axis
                 check_bounds(op, int(array.min()), int(array.max()), size, first + k)
 
 
-def split_points(op: str, indices: Tensor, rank: int | None) -> list[Tensor]:
+def split_points(op: str, indices: Tensor, rank: int | None, least: int = 0) -> list[Tensor]:
     """The columns of integers[..., k] as k tensors; constants stay constants, so that they can be checked at once.
 
-    Raises ShapeError where k is unknown, or more than `rank`.
+    Raises ShapeError where k is unknown, less than `least`, or more than `rank`.
     """
     shape = indices.type.shape
     if not shape or not isinstance(shape[-1], int):
         raise ShapeError(f"{op}: indices need a last axis of known size, got {indices.type}")
-    if shape[-1] == 0:
+    if shape[-1] < least:
         raise ShapeError(
-            f"{op}: the last axis of indices names a point's coordinates, but {indices.type} has none"
+            f"{op}: indices {indices.type} name {shape[-1]} coordinates; at least {least} is needed"
         )
     if rank is not None and shape[-1] > rank:
         raise ShapeError(

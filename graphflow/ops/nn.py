@@ -255,10 +255,10 @@ def _scalar(what: str, value: Any, kind: str) -> Tensor:
 def _noise(t: Tensor, noise_shape: Sequence[Any] | None, seed: int | None) -> Tensor:
     if noise_shape is None:
         return F.random_uniform_like(t, seed=seed)  # type: ignore[no-any-return]
-    noise_shape = items_of(noise_shape, "dropout: noise_shape")
-    if t.type.shape is None or len(noise_shape) != len(t.type.shape):
+    items = items_of(noise_shape, "dropout: noise_shape")
+    if t.type.shape is None or len(items) != len(t.type.shape):
         raise ShapeError(f"dropout: noise_shape {shorten(noise_shape)} needs one size for each axis of {t!r}")
-    sizes = [d if size is None else size for size, d in zip(noise_shape, t.type.shape, strict=True)]
+    sizes = [d if size is None else size for size, d in zip(items, t.type.shape, strict=True)]
     return F.random_uniform(sizes, dtype=t.type.dtype, seed=seed)  # type: ignore[no-any-return]
 
 

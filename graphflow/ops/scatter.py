@@ -42,7 +42,7 @@ def scatter_nd(indices: Any, updates: Any, shape: Any, name: str | None = None) 
         raise DTypeError(f"scatter_nd: updates must be numbers, got {u.type}")
     dims = dims_argument(shape, "scatter_nd: shape")
     with composition("scatter_nd" if name is None else name):
-        columns = split_points("scatter_nd", index, len(dims))
+        columns = split_points("scatter_nd", index, len(dims), least=1)
         check_constants("scatter_nd", dims, columns, 0)
         return apply(SCATTER_ND, u, *columns, axis=0, shape=dims)  # type: ignore[no-any-return]
 
@@ -85,7 +85,7 @@ def _nd(mode: str, x: Any, indices: Any, updates: Any, name: str | None) -> Tens
     label = f"tensor_scatter_nd_{mode}"
     x, index = as_tensor(x), as_indices(label, indices)
     with composition(label if name is None else name):
-        columns = split_points(label, index, None if x.type.shape is None else len(x.type.shape))
+        columns = split_points(label, index, None if x.type.shape is None else len(x.type.shape), least=1)
         return scattered(label, x, columns, updates, 0, mode)
 
 
