@@ -88,7 +88,7 @@ class Program:
             arguments = [values[n].reshape(self.shape) for n in step.needs]
             result = after[step.reads] if step.reads >= 0 else step.compute(*arguments)
             if step.writes >= 0:
-                after[step.writes] = result
+                after[step.writes] = np.array(result)  # its own: what was fed is overwritten after the run
             if k not in fed:
                 values[k] = result
         return values, after
