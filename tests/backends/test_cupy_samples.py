@@ -6,6 +6,7 @@ The values come from NumPy, so that only a real GPU can tell whether CuPy comput
 from __future__ import annotations
 
 import functools
+import os
 from typing import Any
 
 import pytest
@@ -25,8 +26,14 @@ def _on_cpu(name: str) -> list[Any]:
     return run_on(next(s for s in SAMPLES if s.name == name), "cpu")
 
 
-CASES = [(s, v) for k, s in enumerate(SAMPLES) for v in VERSIONS if v == VERSIONS[-1] or k % 4 == 0]
-"""All samples on the newest version, every fourth on older ones: the suite has to end."""
+STRIDE = 1 if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 3
+CASES = [
+    (s, v)
+    for k, s in enumerate(SAMPLES)
+    for v in VERSIONS
+    if k % STRIDE == 0 and (v == VERSIONS[-1] or k % 4 == 0)
+]
+"""All samples in `make fuzz`, every third in `make test`, which has to end; fewer on the older versions."""
 
 
 @pytest.mark.parametrize(("sample", "version"), CASES, ids=[f"{s.name}-{v}" for s, v in CASES])
