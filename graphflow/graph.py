@@ -132,7 +132,7 @@ class Node:
 
     def get_attr(self, name: str) -> Any:
         """The attribute `name`. Raises NameError when the node has none of that name."""
-        if name not in self.attrs:
+        if not isinstance(name, str) or name not in self.attrs:
             raise NameError(f"{self.type}: no attribute {shorten(name)}; attributes: {', '.join(self.attrs)}")
         return self.attrs[name]
 

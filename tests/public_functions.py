@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import graphflow as gf
-from tests.bad_inputs import kind_of
+from tests.parameter_kinds import kind_of
 
 __all__ = ["Entry", "entries"]
 

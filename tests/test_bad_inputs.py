@@ -6,6 +6,7 @@ Never a bare KeyError or RecursionError, never a hang or a huge allocation, and 
 from __future__ import annotations
 
 import contextlib
+import re
 import signal
 import tracemalloc
 from collections.abc import Iterator
@@ -16,7 +17,9 @@ import numpy as np
 import pytest
 
 import graphflow as gf
-from tests.bad_inputs import BAD, HUGE, RUN, kind_of
+from graphflow.op import F
+from tests.bad_inputs import BAD, HUGE, RUN
+from tests.parameter_kinds import kind_of
 from tests.public_functions import Entry, entries
 
 ENTRIES = tuple(entries())
@@ -54,18 +57,14 @@ def time_limit() -> Iterator[None]:
     signal.signal(signal.SIGALRM, before)
 
 
-def _arguments(
-    entry: Entry, parameter: str | None = None, bad: Any = None
-) -> tuple[list[Any], dict[str, Any]]:
+def _arguments(entry: Entry, good: dict[str, Any], **bad: Any) -> tuple[list[Any], dict[str, Any]]:
     """Good arguments, but for one."""
-    keywords = entry.good()
-    if parameter is not None:
-        keywords[parameter] = bad
+    keywords = {**good, **bad}
     if entry.variadic is None:
         return [], keywords
     values = keywords.pop(entry.variadic)
     before = [keywords.pop(p) for p in entry.parameters if p in keywords and p in entry.positional]
-    several = isinstance(values, list) and parameter != entry.variadic
+    several = isinstance(values, list) and entry.variadic not in bad
     return [*before, *(values if several else [values])], keywords
 
 
@@ -106,9 +105,9 @@ def _counted(label: str) -> Iterator[list[int]]:
         tracemalloc.stop()
 
 
-def _fault(entry: Entry, parameter: str, label: str, bad: Any) -> str | None:
+def _fault(entry: Entry, good: dict[str, Any], label: str, **bad: Any) -> str | None:
     """What is wrong with the answer to one bad value, or None."""
-    args, keywords = _arguments(entry, parameter, bad)
+    args, keywords = _arguments(entry, good, **bad)
     variables = _others()
     with _counted(label) as used:
         try:
@@ -129,7 +128,7 @@ def _fault(entry: Entry, parameter: str, label: str, bad: Any) -> str | None:
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=str)
 def test_good_arguments_are_accepted(entry: Entry) -> None:
-    args, keywords = _arguments(entry)
+    args, keywords = _arguments(entry, entry.good())
     entry.call(*args, **keywords)
 
 
@@ -138,8 +137,9 @@ def test_bad_values_are_refused_or_have_a_meaning(entry: Entry) -> None:
     faults = []
     for parameter in entry.parameters:
         gf.reset_default_graph()
+        good = entry.good()
         for label, make in BAD[kind_of(entry.name, parameter)].items():
-            fault = _fault(entry, parameter, label, make())
+            fault = _fault(entry, good, label, **{parameter: make()})
             if fault is not None:
                 faults.append(f"{entry.name}({parameter}={label}): {fault}")
         assert gf.Session().run(gf.add(1.0, 2.0)) == 3.0  # the graph is as good as before
@@ -148,12 +148,18 @@ def test_bad_values_are_refused_or_have_a_meaning(entry: Entry) -> None:
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=str)
 def test_unknown_and_missing_arguments_are_pythons_own_errors(entry: Entry) -> None:
-    args, keywords = _arguments(entry)
+    args, keywords = _arguments(entry, entry.good())
     with pytest.raises(TypeError):
         entry.call(*args, **keywords, no_such_argument=1)
     if entry.required:
         with pytest.raises(TypeError):
             entry.call()
+
+
+def test_the_functions_that_graphflow_calls_by_name_exist() -> None:
+    sources = Path(gf.__file__).parent.rglob("*.py")
+    used = {name for path in sources for name in re.findall(r"\bF\.([a-z]\w*)\(", path.read_text())}
+    assert sorted(used - set(F.table)) == []
 
 
 # --- what only the run can know -------------------------------------------------------------------
@@ -174,7 +180,7 @@ def _run_fault(entry: Entry, parameter: str, make: Any) -> str | None:
     """What is wrong with running what one odd value made, or None."""
     with gf.Graph().as_default() as graph:
         try:
-            args, keywords = _arguments(entry, parameter, make())
+            args, keywords = _arguments(entry, entry.good(), **{parameter: make()})
             made = entry.call(*args, **keywords)
         except (gf.errors.GraphflowError, TypeError):
             return None  # the other tests look at these

@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 
-MAX_ITEMS = 1_000_000
+MAX_ITEMS = 200_000
 """Iterators may give fewer than that: some never end."""
 
 

@@ -59,16 +59,17 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
     Both values are computed, and one of them is chosen: NaN or infinity in the other does not show. The
     gradient of the one not chosen is exactly 0, but what computes it may still turn 0 into NaN (0 · inf):
     choose a harmless argument for it with a second `where`.
-    With `condition` alone: the indices of its true elements, as `argwhere` gives them (TensorFlow 1's form).
+    TensorFlow 1's form with `condition` alone, the indices of its true elements, has a size that depends on
+    values: an ArgumentError here; `boolean_mask` picks elements instead.
     Raises DTypeError unless `condition` is bool, ShapeError for shapes that do not broadcast.
     """
     condition = operand("where", condition)
     if condition.type.dtype.kind != "b":
         raise DTypeError(f"where: the condition {condition!r} must be bool; compare it, such as `x != 0`")
     if x is None or y is None:
-        if x is not None or y is not None:
-            raise ArgumentError("where: give both x and y, or neither")
-        return F.argwhere(condition, name=name)  # type: ignore[no-any-return]
+        raise ArgumentError(
+            "where: give both x and y; to pick the elements where it is true, use gf.boolean_mask"
+        )
     a, b = operands2("where", x, y)
     return apply(WHERE, condition, a, b, name=name)  # type: ignore[no-any-return]
 

@@ -48,8 +48,9 @@ def _interval(low: float, high: float, above: bool, below: bool) -> str:
 
 def integer(value: Any, label: str, low: int = 0) -> int:
     """A Python int of at least `low`. Raises ArgumentError for anything else, bools included."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)) or int(value) < low:
-        raise ArgumentError(f"{label} must be an int of at least {low}, not {shorten(value)}")
+    is_int = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not is_int or not low <= int(value) < 2**63:
+        raise ArgumentError(f"{label} must be an int of at least {low} and below 2^63, not {shorten(value)}")
     return int(value)
 
 
