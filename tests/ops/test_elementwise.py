@@ -169,7 +169,7 @@ def test_where_needs_a_bool_condition_and_both_values() -> None:
     x = gf.placeholder("float32", (2,))
     with pytest.raises(DTypeError, match=r"^where: the condition .*float32.* must be bool"):
         gf.where(x, x, x)
-    with pytest.raises(ArgumentError, match=r"^where: give both x and y, or neither"):
+    with pytest.raises(ArgumentError, match=r"^where: give both x and y; to pick the elements"):
         gf.where(x > 0, x)
     with pytest.raises(ShapeError, match=r"where.*\[2\] and \[3\] and \[\]|where.*\[2\].*\[3\]"):
         gf.where(x > 0, gf.placeholder("float32", (3,)), 0.0)
