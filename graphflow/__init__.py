@@ -31,6 +31,7 @@ from graphflow.graph import (
     reset_default_graph,
 )
 from graphflow.hooks import render
+from graphflow.op import F as _F
 from graphflow.ops import numpy_protocol as _numpy_protocol  # noqa: F401 fills the tables of NumPy functions
 from graphflow.ops.activations import sigmoid
 from graphflow.ops.aliases import (
@@ -217,25 +218,40 @@ if TYPE_CHECKING:
     from graphflow import initializers, train
     from graphflow.save import load_graph, save_graph
     from graphflow.train import clip_by_global_norm, clip_by_norm, global_norm
+    from graphflow.variable_scope import (
+        AUTO_REUSE,
+        VariableScope,
+        get_variable,
+        get_variable_scope,
+        variable_scope,
+    )
+
+# --- functions loaded on demand
+# --- end
 
 # What not every program needs is imported when it is first asked for: that halves the time of `import graphflow`.
+# The names of each module, "" for the module itself; the ops' functions are found by `F`.
 _LATER = {
-    "clip_by_global_norm": ("graphflow.train", "clip_by_global_norm"),
-    "clip_by_norm": ("graphflow.train", "clip_by_norm"),
-    "global_norm": ("graphflow.train", "global_norm"),
-    "initializers": ("graphflow.initializers", None),
-    "load_graph": ("graphflow.save", "load_graph"),
-    "save_graph": ("graphflow.save", "save_graph"),
-    "train": ("graphflow.train", None),
+    "graphflow.initializers": "",
+    "graphflow.save": "load_graph save_graph",
+    "graphflow.train": "",
+    "graphflow.train.clipping": "clip_by_global_norm clip_by_norm global_norm",
+    "graphflow.variable_scope": "AUTO_REUSE VariableScope get_variable get_variable_scope variable_scope",
 }
+_MODULES = {name: module for module, names in _LATER.items() for name in names.split()}
+_RENAMED: dict[str, str] = {}
 
 
 def __getattr__(name: str) -> _Any:
-    if name not in _LATER:
+    if name in _MODULES:
+        found = getattr(_importlib.import_module(_MODULES[name]), name)
+    elif f"graphflow.{name}" in _LATER:
+        found = _importlib.import_module(f"graphflow.{name}")
+    elif name in __all__:
+        found = getattr(_F, _RENAMED.get(name, name))
+    else:
         raise AttributeError(f"module 'graphflow' has no attribute {name!r}")
-    module, attribute = _LATER[name]
-    found: _Any = _importlib.import_module(module)
-    globals()[name] = found = found if attribute is None else getattr(found, attribute)
+    globals()[name] = found
     return found
 
 
@@ -268,6 +284,7 @@ sub = subtract
 truediv = divide
 unpack = unstack
 __all__ = [
+    "AUTO_REUSE",
     "Assert",
     "Dim",
     "Graph",
@@ -279,6 +296,7 @@ __all__ = [
     "Tensor",
     "TensorType",
     "Variable",
+    "VariableScope",
     "__version__",
     "abs",
     "accumulate_n",
@@ -387,6 +405,8 @@ __all__ = [
     "get_collection",
     "get_default_graph",
     "get_default_session",
+    "get_variable",
+    "get_variable_scope",
     "global_norm",
     "global_variables",
     "global_variables_initializer",
@@ -564,6 +584,7 @@ __all__ = [
     "unpack",
     "unstack",
     "var",
+    "variable_scope",
     "variables_initializer",
     "vecdot",
     "vector_norm",

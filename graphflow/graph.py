@@ -295,6 +295,7 @@ class Graph:
         self.seed: int | None = None
         self.version = 0
         self.own_session: Any = None  # made on demand by `Tensor.eval` when no session is at hand
+        self.variable_store: Any = None  # what `gf.get_variable` made; see variable_scope.py
 
     # --- making nodes ---
 
@@ -644,6 +645,11 @@ class GraphKeys:
     MOVING_AVERAGE_VARIABLES = "moving_average_variables"
     TRAINABLE_VARIABLES = "trainable_variables"
     GLOBAL_STEP = "global_step"
+    LOSSES = "losses"
+    METRIC_VARIABLES = "metric_variables"
+    MODEL_VARIABLES = "model_variables"
+    REGULARIZATION_LOSSES = "regularization_losses"
+    UPDATE_OPS = "update_ops"
 
 
 def add_to_collection(name: str, value: Any) -> None:

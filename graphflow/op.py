@@ -8,6 +8,7 @@ rules, never for its name.
 from __future__ import annotations
 
 import enum
+import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -15,7 +16,20 @@ from typing import Any, TypeVar
 from graphflow.errors import VerifyError
 from graphflow.types import TensorType
 
-__all__ = ["OPS", "F", "Kernel", "Op", "Trait", "ViewRule", "declare", "public", "zero_vjp"]
+__all__ = [
+    "OPS",
+    "F",
+    "Kernel",
+    "Op",
+    "Trait",
+    "ViewRule",
+    "declare",
+    "load_all",
+    "lookup",
+    "on_demand",
+    "public",
+    "zero_vjp",
+]
 
 
 class Trait(enum.Flag):
@@ -163,8 +177,16 @@ def declare(op: Op) -> Op:
     return op
 
 
+def load_all() -> None:
+    """Import every module that declares ops, those too that are imported on first use."""
+    for module in dict.fromkeys(F.later.values()):
+        importlib.import_module(module)
+
+
 def lookup(name: str) -> Op:
-    """The declared op of that name; KeyError if there is none."""
+    """The declared op of that name, wherever it is declared; KeyError if there is none."""
+    if name not in OPS:
+        load_all()
     return OPS[name]
 
 
@@ -174,12 +196,18 @@ def zero_vjp(node: Any, *grads: Any) -> tuple[Any, ...]:
 
 
 class _Functions:
-    """Public functions by name, so that files below `ops/` and its siblings can call them: `F.exp(x)`."""
+    """Public functions by name, so that files below `ops/` and its siblings can call them: `F.exp(x)`.
+
+    later: the module of each function whose file is imported when the function is first asked for.
+    """
 
     def __init__(self) -> None:
         self.table: dict[str, Callable[..., Any]] = {}
+        self.later: dict[str, str] = {}
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name not in self.table and name in self.later:
+            importlib.import_module(self.later[name])
         try:
             return self.table[name]
         except KeyError:
@@ -190,6 +218,29 @@ F = _Functions()
 
 
 def public(function: _T) -> _T:
-    """Register a public function under its own name, for `F` and for Tensor's methods."""
-    F.table[function.__name__.rstrip("_")] = function
+    """Register a public function under its own name, for `F` and for Tensor's methods.
+
+    Raises VerifyError for a name that a function of another module has.
+    """
+    name = function.__name__.rstrip("_")
+    taken = F.table.get(name)
+    if taken is not None and taken.__module__ != function.__module__:
+        raise VerifyError(f"{name} is a public function of {taken.__module__} and of {function.__module__}")
+    F.table[name] = function
     return function
+
+
+def on_demand(namespace: dict[str, Any], **renamed: str) -> Callable[[str], Any]:
+    """The `__getattr__` of a module of public functions, of which some are loaded when first asked for.
+
+    namespace: the module's globals; it offers what its `__all__` lists.
+    renamed: names under which the module offers a function, with the function's own.
+    """
+
+    def attribute(name: str) -> Any:
+        if name not in namespace["__all__"]:
+            raise AttributeError(f"module {namespace['__name__']!r} has no attribute {name!r}")
+        found = namespace[name] = getattr(F, renamed.get(name, name))
+        return found
+
+    return attribute

@@ -144,14 +144,13 @@ class Variable(Operators):
                 "Variable: make it outside the loop body, branch or traced function, and capture it"
             )
         full = graph.unique_name("Variable" if name is None else name)
+        try:
+            initial = self._first(initial_value, dtype, graph, full)
+        except BaseException:
+            graph._taken.pop(full, None)  # nothing was made: the name is free again
+            raise
+        graph = initial.graph
         with name_scope(full + "/", graph), control_dependencies(None):
-            value = initial_value() if callable(initial_value) else initial_value
-            initial = self._initial(value, dtype)
-            graph = initial.graph
-            if not initial.type.is_static:
-                raise ShapeError(
-                    f"Variable '{full}': the shape of its initial value, {initial.type}, must be known"
-                )
             with scoped(prefix=""):
                 graph._taken.pop(full, None)
                 attrs = {"dtype": initial.type.dtype, "shape": initial.type.shape}
@@ -169,6 +168,18 @@ class Variable(Operators):
             graph.add_to_collection(TRAINABLE, self)
         if current_scope().eager is not None:
             hooks.initial_value(self)
+
+    @staticmethod
+    def _first(initial_value: Any, dtype: Any, graph: Graph, full: str) -> Tensor:
+        """The initial value as a tensor of a known shape."""
+        with name_scope(full + "/", graph), control_dependencies(None):
+            value = initial_value() if callable(initial_value) else initial_value
+            initial = Variable._initial(value, dtype)
+        if not initial.type.is_static:
+            raise ShapeError(
+                f"Variable '{full}': the shape of its initial value, {initial.type}, must be known"
+            )
+        return initial
 
     @staticmethod
     def _initial(value: Any, dtype: Any) -> Tensor:

@@ -14,7 +14,7 @@ import numpy as np
 from graphflow import config
 from graphflow.errors import FormatError, GraphflowError, shorten
 from graphflow.graph import BodyGraph, Graph, Node, Scope, Tensor, canonical_device
-from graphflow.op import OPS, Op
+from graphflow.op import OPS, Op, lookup
 from graphflow.ops.body import Body, needed
 from graphflow.save.rows import symbol_key
 from graphflow.save.signature import attribute_types
@@ -162,9 +162,12 @@ class _Decoder:
                 yield integer(value["body"], "body", 0, len(self._body_rows))
 
     def _node(self, graph: Graph, nodes: list[Node], row: dict[str, Any], inputs: tuple[Tensor, ...]) -> Node:
-        op = OPS.get(text(row["op"], "op"))
-        if op is None:
-            raise FormatError("the op is not known here; if it is one of your own, declare it before loading")
+        try:
+            op = lookup(text(row["op"], "op"))
+        except KeyError:
+            raise FormatError(
+                "the op is not known here; if it is one of your own, declare it before loading"
+            ) from None
         name = text(row["name"], "name")
         if not name or name[-1] == "/":
             raise FormatError("the name is malformed")
