@@ -66,7 +66,7 @@ class Session:
     ) -> None:
         if graph is not None and not isinstance(graph, Graph):
             raise ArgumentError(f"Session: graph must be a Graph, not {shorten(graph)}")
-        if not (isinstance(optimize, bool) or optimize in ("exact", "fast")):
+        if not (isinstance(optimize, bool) or (isinstance(optimize, str) and optimize in ("exact", "fast"))):
             raise ArgumentError(
                 f"Session: optimize is True, False, 'exact' or 'fast', not {shorten(optimize)}"
             )
@@ -258,10 +258,8 @@ class Session:
         return self.device if asked is None else canonical(asked)
 
     def _feeds(self, feed_dict: Mapping[Any, Any] | None) -> dict[Tensor, Any]:
-        if not feed_dict:
-            if feed_dict is None or isinstance(feed_dict, Mapping):
-                return {}
-            raise FeedError(f"feed_dict must be a dict, not {shorten(feed_dict)}")
+        if feed_dict is None:
+            return {}
         if not isinstance(feed_dict, Mapping):
             raise FeedError(f"feed_dict must be a dict, not {shorten(feed_dict)}")
         graph = self.graph
@@ -277,7 +275,7 @@ class Session:
         return fed
 
     def _feed_key(self, key: Any) -> Tensor:
-        if hasattr(key, "__graphflow_fetch__") and hasattr(key, "read"):
+        if hasattr(type(key), "__graphflow_fetch__") and hasattr(type(key), "read"):
             key = key.read()
         try:
             element = self.graph.as_graph_element(key)
@@ -297,6 +295,10 @@ class Session:
             return []
         if not isinstance(feed_list, (list, tuple)):
             raise FeedError(f"make_callable: feed_list must be a list of tensors, not {shorten(feed_list)}")
+        if any(isinstance(item, tuple) or type(item).__hash__ is None for item in feed_list):
+            raise FeedError(
+                f"make_callable: feed_list must be a flat list of tensors, not {shorten(feed_list)}"
+            )
         if len({id(item) if not isinstance(item, str) else item for item in feed_list}) != len(feed_list):
             raise FeedError("make_callable: feed_list names a tensor twice")
         return list(feed_list)
@@ -449,6 +451,8 @@ def get_default_session() -> Session | None:
 def session_for(session: Session | None, graph: Graph) -> Session:
     """`session`, else the default one if it is of that graph, else the graph's own."""
     if session is not None:
+        if not isinstance(session, Session):
+            raise SessionError(f"session must be a Session, not {shorten(session)}")
         return session
     default = get_default_session()
     if default is not None and default.graph is graph:

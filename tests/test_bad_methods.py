@@ -32,6 +32,15 @@ class Things:
 
 Call = Callable[[Things, Any], Any]
 
+
+def _keyed(key: Any) -> Any:
+    """A feed dictionary by that key; what cannot be a key stands in a list of pairs."""
+    try:
+        return {key: 1.0}
+    except TypeError:
+        return [(key, 1.0)]
+
+
 OPERATORS = (
     *(
         operator.add,
@@ -60,12 +69,18 @@ VALUES: dict[str, Call] = {
     "w.assign_add": lambda a, bad: a.w.assign_add(bad),
     "w.scatter_update": lambda a, bad: a.w.scatter_update(bad, a.one),
     "w.load": lambda a, bad: a.w.load(bad, a.session),
+    "x.eval": lambda a, bad: a.x.eval(bad),
+    "x.eval session": lambda a, bad: a.one.eval(session=bad),
     "run": lambda a, bad: a.session.run(bad),
+    "run with feeds": lambda a, bad: a.session.run(a.x, bad),
+    "run fed by key": lambda a, bad: a.session.run(a.one, _keyed(bad)),
     "run in a list": lambda a, bad: a.session.run([a.one, bad]),
     "run in a dict": lambda a, bad: a.session.run({"a": a.one, "b": bad}),
     "run fed": lambda a, bad: a.session.run(a.x, {a.x: bad}),
     "run fed variable": lambda a, bad: a.session.run(a.w, {a.w: bad}),
     "make_callable": lambda a, bad: a.session.make_callable(bad),
+    "make_callable of": lambda a, bad: a.session.make_callable(a.x, [bad]),
+    "Session optimize": lambda a, bad: gf.Session(optimize=bad),
     "plan": lambda a, bad: a.session.plan(bad),
     "minimize": lambda a, bad: a.optimizer.minimize(bad),
     "minimize by": lambda a, bad: a.optimizer.minimize(a.loss, var_list=bad),
@@ -88,6 +103,7 @@ TEXTS: dict[str, Call] = {
     "get_attr": lambda a, bad: a.x.op.get_attr(bad),
     "device": lambda a, bad: a.graph.device(bad).__enter__(),
     "run by name": lambda a, bad: a.session.run(bad),
+    "feed by name": lambda a, bad: a.session.run(a.one, _keyed(bad)),
     "saver.save": lambda a, bad: a.saver.save(a.session, bad),
     "saver.restore": lambda a, bad: a.saver.restore(a.session, bad),
 }

@@ -18,7 +18,7 @@ import numpy as np
 
 from graphflow.backends.base import Backend, Call, DeviceInfo
 from graphflow.backends.cupy.kernels import KERNELS, namespace
-from graphflow.backends.cupy.library import device_rows, import_cupy
+from graphflow.backends.cupy.wheel import device_rows, import_cupy
 from graphflow.errors import BackendError, MemoryLimitError
 from graphflow.op import Op
 from graphflow.ops.ufunc import Ufunc

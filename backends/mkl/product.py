@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphflow.backends.base import Call
-from graphflow.backends.mkl.library import Mkl
+from graphflow.backends.mkl.wheel import Mkl
 
 __all__ = ["product_call"]
 

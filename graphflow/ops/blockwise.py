@@ -38,19 +38,19 @@ class Blockwise:
     """The kernel of a special function: our own formula for NumPy, the library's for CuPy.
 
     double, single: functions of a float64 block; `single` serves float32 and narrower types.
-    library: the name in `cupyx.scipy.special`.
+    special_name: the name in `cupyx.scipy.special`.
     temporaries: how many float64 blocks `double` and `single` hold at most, measured; for the forecast.
     Attributes of the op are passed to the formula as keywords.
     """
 
     def __init__(
         self,
-        library: str,
+        special_name: str,
         double: Callable[..., Any],
         single: Callable[..., Any] | None = None,
         temporaries: tuple[float, float] = (16, 16),
     ) -> None:
-        self.library = library
+        self.special_name = special_name
         self.double = double
         self.single = single or double
         self.temporaries = temporaries
@@ -67,7 +67,7 @@ class Blockwise:
     def _on_gpu(self, xp: Any, x: Any, out: Any, attrs: Mapping[str, Any]) -> Any:
         import cupyx.scipy.special
 
-        function = getattr(cupyx.scipy.special, self.library)
+        function = getattr(cupyx.scipy.special, self.special_name)
         if out is not None and not attrs:
             return function(x, out=out)
         result = function(*attrs.values(), x).astype(x.dtype, copy=False)
@@ -83,4 +83,4 @@ class Blockwise:
         return 8192 + int(min(BLOCK, elements) * 8 * each)  # 8192: objects of Python's
 
     def __repr__(self) -> str:
-        return f"Blockwise({self.library})"
+        return f"Blockwise({self.special_name})"

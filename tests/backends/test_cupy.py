@@ -17,7 +17,7 @@ import pytest
 
 import graphflow as gf
 from graphflow.backends import backend_for
-from graphflow.backends.cupy import CupyBackend, library
+from graphflow.backends.cupy import CupyBackend, wheel
 from graphflow.backends.cupy.kernels import KERNELS, namespace
 from graphflow.op import OPS
 from tests.backends.fake_cupy import VERSIONS, CUDARuntimeError, Fake, install
@@ -76,7 +76,7 @@ def no_cupy(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
     monkeypatch.setitem(sys.modules, "cupy", None)  # type: ignore[arg-type]  # makes an import fail
     monkeypatch.setattr(registry, "_instances", {})
-    monkeypatch.setattr(library, "driver_version", lambda: None)
+    monkeypatch.setattr(wheel, "driver_version", lambda: None)
     return monkeypatch
 
 
@@ -98,8 +98,8 @@ def _import_that_raises(error: Exception) -> Callable[[str], Any]:
 )
 def test_what_is_missing_is_said(no_cupy: pytest.MonkeyPatch, driver: int | None, parts: list[str]) -> None:
     absent = ModuleNotFoundError("No module named 'cupy'", name="cupy")
-    no_cupy.setattr(library.importlib, "import_module", _import_that_raises(absent))
-    no_cupy.setattr(library, "driver_version", lambda: driver)
+    no_cupy.setattr(wheel.importlib, "import_module", _import_that_raises(absent))
+    no_cupy.setattr(wheel, "driver_version", lambda: driver)
     (row,) = CupyBackend.devices()
     assert (row.name, row.available) == ("gpu:0", False)
     assert "missing" in str(row)
@@ -122,7 +122,7 @@ def test_what_is_missing_is_said(no_cupy: pytest.MonkeyPatch, driver: int | None
     ids=lambda e: type(e).__name__,
 )
 def test_an_install_that_is_broken_is_no_crash(no_cupy: pytest.MonkeyPatch, error: Exception) -> None:
-    no_cupy.setattr(library.importlib, "import_module", _import_that_raises(error))
+    no_cupy.setattr(wheel.importlib, "import_module", _import_that_raises(error))
     (row,) = CupyBackend.devices()
     assert not row.available
     assert str(error) in row.detail
@@ -134,7 +134,7 @@ def test_an_install_that_is_broken_is_no_crash(no_cupy: pytest.MonkeyPatch, erro
 
 def test_a_driver_that_is_missing_is_said(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
     fake.failure = CUDARuntimeError("cudaErrorInsufficientDriver: CUDA driver version is insufficient")
-    monkeypatch.setattr(library, "driver_version", lambda: None)
+    monkeypatch.setattr(wheel, "driver_version", lambda: None)
     (row,) = CupyBackend.devices()
     assert not row.available
     assert "cudaErrorInsufficientDriver" in row.detail
@@ -150,7 +150,7 @@ def test_a_driver_that_is_too_old_is_said(
     fake: Fake, monkeypatch: pytest.MonkeyPatch, driver: int, part: str
 ) -> None:
     fake.failure = CUDARuntimeError("cudaErrorInsufficientDriver")
-    monkeypatch.setattr(library, "driver_version", lambda: driver)
+    monkeypatch.setattr(wheel, "driver_version", lambda: driver)
     assert part in CupyBackend.devices()[0].detail
 
 
@@ -169,11 +169,11 @@ def test_the_driver_is_asked_by_its_own_library(monkeypatch: pytest.MonkeyPatch)
             raise OSError
         return types.SimpleNamespace(cuDriverGetVersion=answer)
 
-    monkeypatch.setattr(library.sys, "platform", "linux")
-    monkeypatch.setattr(library.ctypes, "CDLL", open_library)
-    assert library.driver_version() == 12080
-    monkeypatch.setattr(library.ctypes, "CDLL", lambda name: ctypes.pythonapi)
-    assert library.driver_version() is None
+    monkeypatch.setattr(wheel.sys, "platform", "linux")
+    monkeypatch.setattr(wheel.ctypes, "CDLL", open_library)
+    assert wheel.driver_version() == 12080
+    monkeypatch.setattr(wheel.ctypes, "CDLL", lambda name: ctypes.pythonapi)
+    assert wheel.driver_version() is None
 
 
 def test_cuda_without_its_compiler_is_found_out_at_once(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:

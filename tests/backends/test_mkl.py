@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import graphflow as gf
-from graphflow.backends.mkl import find_mkl, library, load_mkl, product_call
+from graphflow.backends.mkl import find_mkl, load_mkl, product_call, wheel
 from graphflow.backends.numpy import blas
 from tests.backends.fake_mkl import FakeLibrary
 
@@ -55,7 +55,7 @@ def test_it_is_found_in_python_s_own_folder(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_it_is_not_found_where_it_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(library, "_candidates", lambda: iter([tmp_path / "libmkl_rt.so.3"]))
+    monkeypatch.setattr(wheel, "_candidates", lambda: iter([tmp_path / "libmkl_rt.so.3"]))
     assert find_mkl() is None
 
 
@@ -195,7 +195,7 @@ def _layouts(x: Any) -> Iterator[tuple[str, Any]]:
 
 
 @pytest.fixture(params=["stand-in", "real"])
-def mkl(request: pytest.FixtureRequest, fake: FakeLibrary) -> library.Mkl:
+def mkl(request: pytest.FixtureRequest, fake: FakeLibrary) -> wheel.Mkl:
     if request.param == "stand-in":
         return load_mkl(Path("x"), lambda name: fake)
     if REAL is None:
@@ -205,7 +205,7 @@ def mkl(request: pytest.FixtureRequest, fake: FakeLibrary) -> library.Mkl:
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
 @pytest.mark.parametrize("shapes", SHAPES, ids=str)
-def test_products_are_numpy_s(mkl: library.Mkl, dtype: str, shapes: Any) -> None:
+def test_products_are_numpy_s(mkl: wheel.Mkl, dtype: str, shapes: Any) -> None:
     rng = np.random.default_rng(0)
     a, b = ((rng.standard_normal(s) + 1j * rng.standard_normal(s)) for s in shapes)
     if dtype.startswith("float"):
@@ -252,11 +252,11 @@ def test_products_are_numpy_s(mkl: library.Mkl, dtype: str, shapes: Any) -> None
         "unaligned",
     ],
 )
-def test_what_is_left_to_numpy(mkl: library.Mkl, a: Any, b: Any) -> None:
+def test_what_is_left_to_numpy(mkl: wheel.Mkl, a: Any, b: Any) -> None:
     assert product_call(mkl, a, b, a @ b) is None
 
 
-def test_a_call_keeps_its_arrays(mkl: library.Mkl) -> None:
+def test_a_call_keeps_its_arrays(mkl: wheel.Mkl) -> None:
     out = np.empty((50, 50), np.float32)
     call = product_call(mkl, _square(50), _square(50) * 2, out)
     assert call is not None
@@ -267,7 +267,7 @@ def test_a_call_keeps_its_arrays(mkl: library.Mkl) -> None:
     assert len(waste) == 50
 
 
-def test_bits_do_not_depend_on_alignment(mkl: library.Mkl) -> None:
+def test_bits_do_not_depend_on_alignment(mkl: wheel.Mkl) -> None:
     rng = np.random.default_rng(0)
     for m, k, n in [(1, 7, 5), (37, 200, 31), (130, 65, 150)]:
         a, b = rng.standard_normal((m, k)).astype("f4"), rng.standard_normal((k, n)).astype("f4")
