@@ -64,6 +64,10 @@ class _Buffer:
     last: int
 
 
+_STANDING = (Kind.BUFFER, Kind.COPIED_FEED, Kind.CONSTANT, Kind.VARIABLE, Kind.COUNTER)
+"""Slots whose bytes have their place before the run."""
+
+
 @dataclass(slots=True)
 class _Lowering:
     placed: Placed
@@ -379,8 +383,17 @@ class _Lowering:
         return arena
 
     def _late_slots(self, instructions: tuple[Instruction, ...], commit: int) -> set[int]:
-        """Slots that the commit's own instructions write, and views of them."""
-        late = {s for i in instructions[commit:] for s in i.outputs}
+        """Slots that the commit's own instructions write, and views of them.
+
+        A view made during the commit of bytes that were there before is not among them: it stands from the start, and
+        what it shows of a variable may be overwritten at the commit's end.
+        """
+        late = {
+            s
+            for i in instructions[commit:]
+            for s in i.outputs
+            if not (i.is_view and self.slots[self.root[s]].kind in _STANDING)
+        }
         return late | {n for n, root in enumerate(self.root) if root in late}
 
     def _is_final(self, t: Tensor, slot: int, late: set[int]) -> bool:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Self
+from weakref import WeakSet
 
 import numpy as np
 
@@ -33,7 +34,7 @@ __all__ = ["Session", "evaluate", "get_default_session", "session_for"]
 _default: ContextVar[tuple[Any, ...]] = ContextVar("graphflow_sessions", default=())
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class _Signature:
     """A cut for certain fetches and fed tensors, with its executables by the feeds' shapes."""
 
@@ -42,6 +43,12 @@ class _Signature:
     subgraph: Subgraph
     loaded: dict[tuple[Shape, ...], Any]
 
+
+_MOST_SIGNATURES = 1024
+"""How many cuts a session keeps: what was used longest ago goes, so that evaluating ever new tensors needs no more."""
+
+_MOST_SHAPES = 128
+"""How many programs a cut keeps, one for each set of feeds' shapes; each has an arena of its own."""
 
 _BUSY = "this session is running on this thread already: a callback cannot use it"
 
@@ -84,6 +91,7 @@ class Session:
         self.profile: Recorder | None = None
         self._store = VariableStore()
         self._signatures: dict[Any, _Signature] = {}
+        self._alive: WeakSet[_Signature] = WeakSet()  # those too that only callables hold
         # Whether this thread is inside a run is asked of the lock itself: a flag of our own could be left set by an
         # interrupt, while entering and leaving `with lock` cannot be interrupted half-way.
         self._lock: Any = threading.RLock()
@@ -195,8 +203,9 @@ class Session:
 
     def _signature(self, fetches: Any, feeds: tuple[Tensor, ...]) -> _Signature:
         key = self._fast_key(fetches, feeds)
-        known = self._signatures.get(key) if key is not None else None
+        known = self._signatures.pop(key, None) if key is not None else None
         if known is not None:
+            self._signatures[key] = known  # the last one used
             return known
         resolved = resolve_fetches(self.graph, fetches)
         numbered = all(t.op.op.name == "placeholder" for t in feeds)
@@ -208,11 +217,18 @@ class Session:
                 subgraph = cut(resolved.tensors, feeds, resolved.targets)
                 if self.optimize:
                     subgraph = run_passes(subgraph, BEFORE_BIND)
-            base = self._signatures[deep] = _Signature(resolved, feeds, subgraph, {})
+            base = self._remember(deep, _Signature(resolved, feeds, subgraph, {}))
         known = _Signature(resolved, feeds, base.subgraph, base.loaded)
-        if key is not None:
-            self._signatures[key] = known
+        self._remember(key, known)
         return known
+
+    def _remember(self, key: Any, signature: _Signature) -> _Signature:
+        self._alive.add(signature)
+        if key is not None:
+            self._signatures[key] = signature
+            if len(self._signatures) > _MOST_SIGNATURES:
+                del self._signatures[next(iter(self._signatures))]
+        return signature
 
     @staticmethod
     def _fast_key(fetches: Any, feeds: tuple[Tensor, ...]) -> Any:
@@ -242,6 +258,8 @@ class Session:
                     f"the memory for this run is not to be had: {error}\n{plan.needs()}"
                 ) from error
         signature.loaded[shapes] = executable
+        if len(signature.loaded) > _MOST_SHAPES:
+            del signature.loaded[next(iter(signature.loaded))]
         return executable
 
     def _compile(self, signature: _Signature, shapes: tuple[Shape, ...]) -> tuple[Program, Subgraph]:
@@ -368,9 +386,9 @@ class Session:
             return
         with self._turn():
             self._closed = True
-            executables = [e for s in self._signatures.values() for e in s.loaded.values()]
+            executables = [e for s in self._alive for e in s.loaded.values()]
             used = dict.fromkeys([self.device, *[d for e in executables for d in e.program.devices]])
-            for signature in self._signatures.values():
+            for signature in self._alive:
                 signature.loaded.clear()  # callables hold the signature: what it loaded must go all the same
             self._signatures.clear()
             self._store = VariableStore()

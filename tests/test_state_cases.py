@@ -129,3 +129,18 @@ def test_state_on_two_devices(devices: tuple[str, str]) -> None:
         want = [s, s, 1.0, 2 + s, 1 - (2 + s) * s, 2 + s, 1 - (2 + s) * s]
         for r, w in zip(got, want, strict=True):
             np.testing.assert_allclose(r, np.full(2, w))
+
+
+@pytest.mark.parametrize("optimize", [True, False])
+def test_a_fetched_view_of_an_old_value_that_waits_for_a_write(optimize: bool) -> None:
+    v, w = gf.Variable(np.zeros((2, 3)), name="v"), gf.Variable(np.zeros((2, 3)), name="w")
+    old = v.read()
+    with gf.control_dependencies([-old]):
+        written = v.assign_add(np.ones((2, 3)))
+    other = w.assign_add(written)
+    with gf.control_dependencies([other]):
+        view = gf.transpose(old)
+    session = _session(optimize)
+    for turn in range(2):
+        np.testing.assert_array_equal(session.run(view), np.full((3, 2), float(turn)))
+    np.testing.assert_array_equal(session.run(w), np.full((2, 3), 3.0))
