@@ -89,18 +89,15 @@ def learn(
     model: Model, data: Data, device: str | None = None, n_epochs: int = 40, batch: int = 50, seed: int = 0
 ) -> Iterator[Epoch]:
     """Train on a device; gives an Epoch after each pass over the training images, in a fresh order each."""
-    rng = np.random.default_rng(seed)
+    batches = (
+        gf.data.Dataset.from_arrays((data.x_train, data.y_train)).shuffle(seed=seed).batch(batch).prefetch()
+    )
     with model.graph.as_default():
         parameters = gf.trainable_variables()
     with gf.Session(model.graph, device=device) as session:
         session.run(model.init)
         for _ in range(n_epochs):
-            order = rng.permutation(len(data.x_train))
-            losses = []
-            for start in range(0, len(order), batch):
-                chosen = order[start : start + batch]
-                feeds = {model.x: data.x_train[chosen], model.y: data.y_train[chosen]}
-                losses.append(session.run([model.loss, model.train], feeds)[0])
+            losses = [session.run([model.loss, model.train], {model.x: x, model.y: y})[0] for x, y in batches]
             feeds = {model.x: data.x_test, model.y: data.y_test}
             accuracy, learned = session.run([model.accuracy, parameters], feeds)
             yield Epoch(float(np.mean(losses)), float(accuracy), learned)

@@ -215,7 +215,7 @@ complex128 = _SUPPORTED["complex128"]
 bfloat16 = _SUPPORTED["bfloat16"]
 
 if TYPE_CHECKING:
-    from graphflow import initializers, train
+    from graphflow import data, initializers, train
     from graphflow.save import load_graph, save_graph
     from graphflow.train import clip_by_global_norm, clip_by_norm, global_norm
     from graphflow.variable_scope import (
@@ -232,6 +232,7 @@ if TYPE_CHECKING:
 # What not every program needs is imported when it is first asked for: that halves the time of `import graphflow`.
 # The names of each module, "" for the module itself; the ops' functions are found by `F`.
 _LATER = {
+    "graphflow.data": "",
     "graphflow.initializers": "",
     "graphflow.save": "load_graph save_graph",
     "graphflow.train": "",
@@ -284,6 +285,7 @@ sub = subtract
 truediv = divide
 unpack = unstack
 __all__ = [
+    "data",
     "AUTO_REUSE",
     "Assert",
     "Dim",

@@ -178,7 +178,7 @@ class FormatError(GraphflowError, ValueError):
 class FileError(FormatError, OSError):
     """The system cannot open, read or write a file; `errno` says why, as for any OSError."""
 
-    def __init__(self, message: str, error: OSError | ValueError) -> None:
+    def __init__(self, message: str, error: OSError | ValueError | EOFError) -> None:
         super().__init__(message)
         self.errno = getattr(error, "errno", None)
 
