@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 import graphflow as gf
-from benchmarks import spine
+from benchmarks import ops, spine
 from benchmarks.timing import Result
 
-BENCHMARKS: dict[str, Callable[[], Iterator[Result]]] = {"spine": spine.run}
+BENCHMARKS: dict[str, Callable[[], Iterator[Result]]] = {"spine": spine.run, "ops": ops.run}
 
 
 def main(arguments: list[str] | None = None) -> int:

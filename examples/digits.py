@@ -57,17 +57,6 @@ def load(seed: int = 0) -> Data:
     return Data(x[n_test:], y[n_test:], x[:n_test], y[:n_test])
 
 
-def dense(x: Any, n_outputs: int, name: str, seed: int) -> gf.Tensor:
-    """x @ kernel + bias."""
-    with gf.name_scope(name):
-        n_inputs = x.shape[1]
-        kernel = gf.Variable(
-            gf.initializers.glorot_uniform_initializer(seed)((n_inputs, n_outputs)), name="kernel"
-        )
-        bias = gf.Variable(np.zeros(n_outputs, np.float32), name="bias")
-        return gf.add(x @ kernel, bias)
-
-
 def build(hidden: tuple[int, ...] = (64, 32), learning_rate: float = 0.003) -> Model:
     """A network with hidden layers of these sizes; without any it is a softmax regression."""
     with gf.Graph().as_default() as graph:
@@ -75,8 +64,8 @@ def build(hidden: tuple[int, ...] = (64, 32), learning_rate: float = 0.003) -> M
         y = gf.placeholder(gf.int64, ["batch"], name="y")
         values: Any = x
         for number, size in enumerate(hidden, 1):
-            values = gf.nn.relu(dense(values, size, f"hidden_{number}", seed=number))
-        logits = dense(values, 10, "output", seed=0)
+            values = gf.layers.dense(values, size, activation=gf.nn.relu, name=f"hidden_{number}")
+        logits = gf.layers.dense(values, 10, name="output")
         loss = gf.nn.sparse_softmax_cross_entropy(labels=y, logits=logits)
         with gf.name_scope("accuracy"):
             accuracy = gf.mean(gf.cast(gf.equal(gf.argmax(logits, axis=1), y), gf.float32))

@@ -9,7 +9,7 @@ import numpy as np
 from graphflow.errors import DTypeError, FeedError, GraphflowError, shorten
 from graphflow.graph import Tensor
 from graphflow.ops.constant import as_array
-from graphflow.types import is_floating
+from graphflow.types import STRING, is_floating
 
 __all__ = ["FeedDTypeError", "as_feed"]
 
@@ -25,6 +25,8 @@ def as_feed(t: Tensor, value: Any) -> np.ndarray[Any, Any]:
     ints to a narrower int if every value fits. Raises FeedError (and DTypeError) for anything else.
     """
     dtype = t.type.dtype
+    if dtype is STRING:
+        return _as_text(t, value)
     if type(value) is np.ndarray and value.dtype == dtype and value.flags.carray:
         return value
     if (
@@ -56,6 +58,15 @@ def as_feed(t: Tensor, value: Any) -> np.ndarray[Any, Any]:
     if not (array.flags.c_contiguous and array.flags.aligned):
         array = np.array(array, order="C")
     return array
+
+
+def _as_text(t: Tensor, value: Any) -> np.ndarray[Any, Any]:
+    try:
+        return as_array(value, STRING)
+    except GraphflowError as error:
+        raise FeedDTypeError(f"'{t.name}' needs {t.type}, was fed {_describe(value)}: {error}").at(
+            t.op.place
+        ) from error.__cause__
 
 
 def _describe(value: Any) -> str:

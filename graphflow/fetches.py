@@ -46,6 +46,9 @@ def resolve_fetches(graph: Graph, fetches: Any) -> Fetches:
                 kind = type(item)
                 return lambda results: kind(*[part(results) for part in made])
             return lambda results: tuple([part(results) for part in made])
+        if hasattr(type(item), "__graphflow_parts__"):  # made of several tensors, as a SparseTensor
+            pieces = [visit(value, depth + 1) for value in item.__graphflow_parts__()]
+            return lambda results: item.__graphflow_value__(*[piece(results) for piece in pieces])
         element = _element(graph, item)
         if isinstance(element, Node):
             targets[element] = None

@@ -190,9 +190,10 @@ def _no_rule(node: Node, reached_from: Mapping[Node, Node]) -> GradientError:
     path = [node]
     while path[-1] in reached_from and len(path) < 20:
         path.append(reached_from[path[-1]])
+    why = node.op.no_gradient
     steps = " <- ".join(f"'{n.name}' ({n.op.name}, {n.origin})" for n in reversed(path))
     error = GradientError(
-        f"gradients: op {node.op.name!r} has no gradient, and it is on the path {steps}; "
+        f"gradients: op {node.op.name!r} has no gradient{f' ({why})' if why else ''}, and it is on the path {steps}; "
         "use gf.stop_gradient on its input if none should flow"
     )
     error.at(node.place)

@@ -11,12 +11,13 @@ import contextlib
 import re
 import threading
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from types import CodeType, MappingProxyType
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import numpy as np
 
@@ -30,10 +31,10 @@ from graphflow.errors import (
     NameError,
     shorten,
 )
-from graphflow.op import OPS, Op
+from graphflow.op import OPS, F, Op
 from graphflow.operators import Operators
 from graphflow.origin import Origin, decode, user_frame
-from graphflow.types import Dim, TensorType
+from graphflow.types import Dim, TensorType, unknown_made
 
 if TYPE_CHECKING:
     from typing import Self
@@ -215,6 +216,20 @@ class Tensor(Operators):
         """The nodes that use this tensor, in the order of their making."""
         return self.op.graph.consumers(self)
 
+    def __setitem__(self, key: Any, value: Any, /) -> None:
+        """Make this tensor stand for a copy of itself in which `self[key]` is `value`, by a node `gf.setitem`.
+
+        Nodes made before keep the old value, which gets a tensor of its own; what is built, run or fed from now
+        on has the new one. A placeholder is still fed by this tensor. Every name that the program has for this
+        tensor sees the change, as with an array.
+        Raises GraphError for the value of a variable, in a graph that is finalized, and inside a loop body,
+        branch or traced function that the tensor is not made in; and whatever `gf.setitem` raises.
+        """
+        graph = self.op.graph
+        graph.check_changeable(self)
+        new = F.setitem(self, key, value, name="setitem")
+        graph.hand_over(self, new)
+
     def eval(self, feed_dict: Any = None, session: Any = None) -> np.ndarray[Any, Any]:
         """Run what is needed and give the value; in `session`, the default one, or the graph's own."""
         return hooks.evaluate(self, feed_dict, session)
@@ -292,10 +307,17 @@ class Graph:
         self._collections: dict[str, list[Any]] = {}
         self._finalized = False
         self._lock = threading.RLock()
+        self._earlier: dict[Tensor, list[tuple[int, Tensor]]] = {}
+        self._bodies: WeakSet[BodyGraph] = WeakSet()
         self.seed: int | None = None
-        self.version = 0
+        self.version = 0  # how many times a tensor was changed in place
         self.own_session: Any = None  # made on demand by `Tensor.eval` when no session is at hand
-        self.variable_store: Any = None  # what `gf.get_variable` made; see variable_scope.py
+        self.known_values: Any = None  # what `ops.on_demand` has computed
+        self._unknown_types: dict[
+            int, TensorType
+        ] = {}  # by value number: types with sizes that depend on data
+        self.size_sources: dict[str, Node] = {}  # sizes that depend on data: what has to run to know them
+        self.variable_store: Any = None  # what `gf.get_variable` made; see variable_scopes.py
 
     # --- making nodes ---
 
@@ -307,7 +329,9 @@ class Graph:
         try:
             if self._finalized:
                 raise GraphError("the graph is finalized: no node can be added")
+            unknown_made[0] = False
             types = op.infer_types([t.type for t in inputs], attrs)
+            has_unknown = unknown_made[0]
         except GraphflowError as error:
             raise _explain(error, op, inputs, name, decode(code, lasti)) from error.__cause__
         node = Node()
@@ -315,6 +339,8 @@ class Graph:
         node.inputs = inputs
         node.attrs = attrs
         node.control_inputs = scope.control
+        if self.size_sources and attrs:
+            node.control_inputs = self._after_sizes(inputs, attrs, scope.control)
         node.device = scope.device
         node.cause = scope.cause
         node.graph = self
@@ -326,6 +352,10 @@ class Graph:
             else:
                 node.name = self._unique(name, scope.prefix)
             numbers = self._number(op, inputs, attrs, scope, len(types), code, lasti)
+            if has_unknown:  # what is equal has equal sizes, and so the same name for a size
+                types = tuple(
+                    [self._unknown_types.setdefault(k, t) for k, t in zip(numbers, types, strict=True)]
+                )
             if len(types) == 1:
                 node.outputs = (Tensor(node, 0, types[0], numbers[0]),)
             else:
@@ -336,6 +366,17 @@ class Graph:
         if scope.eager is not None:
             hooks.run_eagerly(node)
         return node
+
+    def _after_sizes(
+        self, inputs: tuple[Tensor, ...], attrs: Mapping[str, Any], control: tuple[Node, ...]
+    ) -> tuple[Node, ...]:
+        """Control inputs, with the nodes that show the sizes which the attributes speak of."""
+        needed = dict.fromkeys(control)
+        for symbol in _symbols(attrs.values()):
+            source = self.size_sources.get(symbol)
+            if source is not None and source.graph is self and all(t.op is not source for t in inputs):
+                needed[source] = None
+        return tuple(needed)
 
     def _number(
         self,
@@ -492,6 +533,59 @@ class Graph:
             self._uses_until = len(self._nodes)
             return list(self._uses.get(tensor, ()))
 
+    # --- tensors changed in place ---
+
+    def check_changeable(self, tensor: Tensor) -> None:
+        """Raise GraphError where `tensor[key] = value` cannot be: see `Tensor.__setitem__`."""
+        here = get_default_graph()
+        why = ""
+        if self._finalized:
+            why = "its graph is finalized; build with gf.setitem before that"
+        elif here is not self and isinstance(here, BodyGraph):
+            why = "it is made outside this loop body, branch or traced function; say y = gf.identity(x) first"
+        elif tensor.op.op.name in ("read", "variable") or self._stands_for_state(tensor):
+            why = "it is the value of a variable; say .assign or .scatter_update of that, or y = gf.identity(x) first"
+        elif any(tensor in body.captures and not body.finalized for body in self._bodies):
+            why = "a function with a gradient of its own uses it; say y = gf.identity(x) first"
+        if why:
+            raise GraphError(f"setitem: {tensor!r} cannot be changed in place: {why}")
+
+    def _stands_for_state(self, tensor: Tensor) -> bool:
+        return False
+
+    def hand_over(self, tensor: Tensor, new: Tensor) -> None:
+        """Make `tensor` the output that `new` is, which was just made; its old output gets a fresh tensor.
+
+        O(nodes that use the tensor).
+        """
+        with self._lock:
+            old = Tensor(tensor.op, tensor.index, tensor.type, tensor.number)
+            if hasattr(tensor, "known"):
+                old.known = tensor.known
+                del tensor.known
+            for node in self.consumers(tensor):
+                node.inputs = tuple([old if t is tensor else t for t in node.inputs])
+            self._uses[old] = self._uses.pop(tensor, [])
+            _put_output(tensor.op, tensor.index, old)
+            self._earlier.setdefault(tensor, []).append((self.version, old))
+            self.version += 1
+            tensor.op, tensor.index, tensor.type, tensor.number = new.op, new.index, new.type, new.number
+            if hasattr(new, "known"):
+                tensor.known = new.known
+            _put_output(new.op, new.index, tensor)
+
+    def as_it_was(self, tensor: Tensor, version: int) -> Tensor:
+        """The tensor that stands for what `tensor` was when `self.version` was `version`."""
+        for until, old in self._earlier.get(tensor, ()):
+            if version <= until:
+                return old
+        return tensor
+
+    def as_made(self, tensor: Tensor) -> Tensor:
+        """The placeholder's output that `tensor` was before it was changed in place; else the tensor itself."""
+        first = self.as_it_was(tensor, 0)
+        return first if first.op.op.name == "placeholder" else tensor
+
     # --- collections, finalizing ---
 
     def add_to_collection(self, name: str, value: Any) -> None:
@@ -598,6 +692,10 @@ class BodyGraph(Graph):
         self.iteration: Tensor | None = None
         if parent is not None:
             self.seed = parent.seed
+            parent._bodies.add(self)
+
+    def _stands_for_state(self, tensor: Tensor) -> bool:
+        return tensor is self.iteration or any(tensor is t for t in self.reads.values())
 
     def capture(self, outer: Tensor) -> Tensor:
         """The stand-in for a tensor of an enclosing graph. Raises GraphError if it is of no enclosing graph."""
@@ -627,6 +725,16 @@ class BodyGraph(Graph):
 
 
 _default_graph = Graph()
+
+
+def _symbols(values: Iterable[Any]) -> Iterator[str]:
+    """The names of the sizes that attributes speak of."""
+    for value in values:
+        if type(value) is Dim:
+            for names, _ in value.terms:
+                yield from names
+        elif type(value) is tuple:
+            yield from _symbols(value)
 
 
 def get_default_graph() -> Graph:
@@ -732,6 +840,12 @@ def detached(
         raise _prefixed(error, op).at(like.place) from error.__cause__
     node.outputs = tuple([Tensor(node, i, t, -1) for i, t in enumerate(types)])
     return node
+
+
+def _put_output(node: Node, index: int, tensor: Tensor) -> None:
+    outputs = list(node.outputs)
+    outputs[index] = tensor
+    node.outputs = tuple(outputs)
 
 
 def _explain(

@@ -16,7 +16,7 @@ from graphflow.planning.placement import Placed, place
 from graphflow.planning.schedule import Schedule, schedule
 from graphflow.program import Instruction, Kind, Place, Program, Slot
 from graphflow.subgraph import Subgraph, prune
-from graphflow.types import DimLike, TensorType, substitute
+from graphflow.types import STRING, DimLike, TensorType, substitute
 
 __all__ = ["COPIED_FEED_NBYTES", "compile_subgraph"]
 
@@ -164,7 +164,12 @@ class _Lowering:
     def _feed(self, t: Tensor) -> int:
         nbytes = t.type.nbytes
         device = self.placed.input_device
-        if not self.is_body and nbytes is not None and nbytes <= COPIED_FEED_NBYTES:
+        if (
+            not self.is_body
+            and nbytes is not None
+            and nbytes <= COPIED_FEED_NBYTES
+            and t.type.dtype is not STRING
+        ):
             number = self._buffer(t, device, -1, self.last_use.get(t, -1), Kind.COPIED_FEED)
         else:
             slot = Slot(Kind.FEED, t.type, device, nbytes, place=Place(t.op))
@@ -245,7 +250,13 @@ class _Lowering:
         number = self._target_storage(node, position) if self.order.writes else -1
         if number < 0 and op.is_view:
             number = self._view(node, inputs[0], device)
-        if number < 0 and op.takes_out and nbytes is not None and not self._hand_out(t, nbytes):
+        if (
+            number < 0
+            and op.takes_out
+            and nbytes is not None
+            and not self._hand_out(t, nbytes)
+            and t.type.dtype is not STRING
+        ):
             if op.in_place and nbytes >= REUSED_NBYTES:
                 number = self._reuse(t, inputs, position, device)
             if number < 0:

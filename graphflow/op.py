@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from graphflow.errors import VerifyError
-from graphflow.types import TensorType
+from graphflow.errors import DTypeError, VerifyError
+from graphflow.types import STRING, TensorType
 
 __all__ = [
     "OPS",
@@ -79,6 +79,8 @@ class Op:
     vjp: `vjp(node, *output_grads)` gives one gradient or None per input, built from graph ops. An output
         that nothing differentiable uses has the gradient None only for ops of several outputs. None as
         the rule: no gradient exists, and asking for one is an error.
+    no_gradient: why there is no rule, where the output is a float.
+    takes_strings: whether inputs may be text; its kernel then runs on the CPU, and on no bytes of the arena.
     dtype: `dtype(*input_types, **attrs)`, the output dtype (a tuple for several outputs) when some
         input's rank is unknown; the first input's dtype where left out.
     scalar_expr: the op on one element, for code generators: an expression over `x0, x1, ...` in C's
@@ -102,6 +104,8 @@ class Op:
     view: ViewRule = _no_view
     doc: str = ""
     default_name: str = ""
+    no_gradient: str = ""
+    takes_strings: bool = False
 
     # traits as plain bools: testing a Flag costs over a microsecond, and passes ask for every node
     is_view: bool = field(init=False)  # the output may share the input's bytes
@@ -141,6 +145,9 @@ class Op:
 
     def infer_types(self, inputs: Sequence[TensorType], attrs: Attrs) -> tuple[TensorType, ...]:
         """Output types, with unknown rank out where unknown rank comes in."""
+        for t in inputs:
+            if t.dtype is STRING and not self.takes_strings:
+                raise DTypeError(f"{t} is text, which {self.name} does not take")
         for t in inputs:
             if t.shape is None:
                 return self._infer_unranked(inputs, attrs)
@@ -230,17 +237,27 @@ def public(function: _T) -> _T:
     return function
 
 
-def on_demand(namespace: dict[str, Any], **renamed: str) -> Callable[[str], Any]:
+def on_demand(
+    namespace: dict[str, Any], elsewhere: Mapping[str, str] | None = None, /, **renamed: str
+) -> Callable[[str], Any]:
     """The `__getattr__` of a module of public functions, of which some are loaded when first asked for.
 
     namespace: the module's globals; it offers what its `__all__` lists.
+    elsewhere: for what is no op's function the module that has it; a module of that name is offered itself.
     renamed: names under which the module offers a function, with the function's own.
     """
+
+    others = elsewhere or {}
 
     def attribute(name: str) -> Any:
         if name not in namespace["__all__"]:
             raise AttributeError(f"module {namespace['__name__']!r} has no attribute {name!r}")
-        found = namespace[name] = getattr(F, renamed.get(name, name))
+        if name in others:
+            module = importlib.import_module(others[name])
+            found = module if module.__name__.endswith(f".{name}") else getattr(module, name)
+        else:
+            found = getattr(F, renamed.get(name, name))
+        namespace[name] = found
         return found
 
     return attribute

@@ -12,16 +12,29 @@ from typing import Any
 import numpy as np
 
 from graphflow import hooks
-from graphflow.errors import ArgumentError, DTypeError, GraphError, shorten
+from graphflow.errors import ArgumentError, DTypeError, GraphError, GraphflowError, shorten
 from graphflow.op import F
 
-__all__ = ["NUMPY_FUNCTIONS", "NUMPY_REDUCTIONS", "Operators"]
+__all__ = ["API_VERSION", "API_VERSIONS", "NUMPY_FUNCTIONS", "NUMPY_REDUCTIONS", "ExportError", "Operators"]
+
+API_VERSION = "2024.12"
+"""The version of the Array API that the namespace follows."""
+
+API_VERSIONS = ("2021.12", "2022.12", "2023.12", API_VERSION)
+"""The versions that can be asked for; each contains those before it."""
 
 NUMPY_FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {}
 """NumPy functions and ufuncs with what builds their node; filled by `ops/numpy_protocol.py`."""
 
 NUMPY_REDUCTIONS: dict[np.ufunc, Callable[..., Any]] = {}
 """ufunc -> builder of its `reduce`; filled by `ops/numpy_protocol.py`."""
+
+_HOST = (1, 0)
+"""The host in DLPack's terms: kDLCPU, and the number of the device."""
+
+
+class ExportError(GraphflowError, BufferError):
+    """An exchange by DLPack that cannot be: of a dtype it does not know, to another device, or without the copy."""
 
 
 def _binary(name: str) -> Any:
@@ -79,8 +92,14 @@ class Operators:
     __invert__ = _unary("bitwise_invert")
     __hash__ = object.__hash__
 
-    def __getitem__(self, key: Any) -> Any:
+    def __getitem__(self, key: Any, /) -> Any:
         return F.getitem(self, key)
+
+    def __setitem__(self, key: Any, value: Any, /) -> None:
+        raise GraphError(
+            f"setitem: {self!r} holds state, which a key cannot write; say .assign(gf.setitem(v, key, value)) "
+            "or .scatter_update"
+        )
 
     def __iter__(self) -> Iterator[Any]:
         shape = self.__graphflow_tensor__().type.shape
@@ -103,10 +122,10 @@ class Operators:
         return bool(self._scalar("bool"))
 
     def __int__(self) -> int:
-        return int(self._scalar("int"))
+        return int(self._real("int"))
 
     def __float__(self) -> float:
-        return float(self._scalar("float"))
+        return float(self._real("float"))
 
     def __complex__(self) -> complex:
         return complex(self._scalar("complex"))
@@ -116,12 +135,20 @@ class Operators:
             raise DTypeError(f"{self!r} is not an integer and cannot be an index")
         return int(self._scalar("index"))
 
+    def _real(self, what: str) -> Any:
+        if self.dtype.kind == "c":
+            raise DTypeError(f"{what}(): {self!r} is complex; take gf.real or gf.abs of it, or complex()")
+        return self._scalar(what)
+
     def _scalar(self, what: str) -> Any:
         tensor = self.__graphflow_tensor__()
         size = tensor.type.size if tensor.type.is_static else None
-        if size != 1:
-            raise DTypeError(f"{what}() needs a tensor of one element, got {tensor!r}")
-        return hooks.evaluate(tensor).reshape(())[()]
+        if size in (1, None):
+            value = np.asarray(hooks.evaluate(tensor))
+            if value.size == 1:
+                return value.reshape(())[()]
+            size = value.size
+        raise DTypeError(f"{what}() needs a tensor of one element, but {tensor!r} has {size}")
 
     def item(self) -> Any:
         """The value of a one-element tensor as a Python scalar."""
@@ -130,7 +157,7 @@ class Operators:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         if copy is False:
             raise GraphError("np.asarray(tensor, copy=False): the value is computed, so it is always new")
-        value = hooks.evaluate(self.__graphflow_tensor__())
+        value = np.asarray(hooks.evaluate(self.__graphflow_tensor__()))
         return value if dtype is None else value.astype(dtype)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -153,12 +180,46 @@ class Operators:
             )
         return function(*args, **kwargs)
 
-    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+    def __array_namespace__(self, /, *, api_version: str | None = None) -> Any:
         import graphflow
 
-        if api_version not in (None, "2021.12", "2022.12", "2023.12", "2024.12"):
-            raise ArgumentError(f"Array API version {shorten(api_version)} is not known here")
+        if api_version not in (None, *API_VERSIONS):
+            raise ArgumentError(
+                f"Array API version {shorten(api_version)} is not known here; versions: {', '.join(API_VERSIONS)}"
+            )
         return graphflow
+
+    def __dlpack__(
+        self,
+        /,
+        *,
+        stream: Any = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[Any, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        """The value as a DLPack capsule on the host. It is computed, so it is always new, whatever `copy` says."""
+        if stream is not None:
+            raise ExportError(
+                f"__dlpack__: the value is on the host, where there is no stream {shorten(stream)}"
+            )
+        if dl_device is not None and tuple(map(int, dl_device)) != _HOST:
+            raise ExportError(
+                f"__dlpack__: the value can only be given on the host, {_HOST}, not on {shorten(dl_device)}"
+            )
+        value = np.array(self.__array__())
+        try:
+            return value.__dlpack__(max_version=max_version)
+        except BufferError as error:
+            raise ExportError(f"__dlpack__: {self!r} cannot be given: {error}") from error
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """Where `__dlpack__` gives the value: on the host, (kDLCPU, 0)."""
+        return _HOST
+
+    def to_device(self, device: Any, /, *, stream: Any = None) -> Any:
+        """The same value on another device, as the Array API has it; see `gf.device`."""
+        return F.to_device(self, device, stream=stream)
 
     # --- types ---
 
@@ -195,9 +256,9 @@ class Operators:
         """The last two axes swapped."""
         return F.matrix_transpose(self)
 
-    def astype(self, dtype: Any) -> Any:
-        """A cast."""
-        return F.astype(self, dtype)
+    def astype(self, dtype: Any, copy: bool = True) -> Any:
+        """`gf.astype`."""
+        return F.astype(self, dtype, copy=copy)
 
     def reshape(self, *shape: Any) -> Any:
         """`gf.reshape`."""

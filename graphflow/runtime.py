@@ -142,7 +142,7 @@ class Executable:
         fixed = True
         for s in i.inputs:
             fixed = fixed and static[s]
-        if i.is_view and fixed and i.op.is_silent:
+        if i.is_view and fixed and i.op.is_silent and not any(_speaks_of_sizes(v) for v in i.attrs.values()):
             env[i.outputs[0]] = backend.function(i.op, i.attrs)(*[env[s] for s in i.inputs])
             static[i.outputs[0]] = True
             return []
@@ -350,7 +350,7 @@ class Executable:
         for key, place in self._needed:
             if key not in initialized:
                 raise UninitializedError(
-                    f"variable '{key}' has no value in this session; run gf.global_variables_initializer() first"
+                    f"variable '{key}' has no value in this session; run gf.global_variables_initializer() first, or gf.local_variables_initializer() if it is a local one"
                 ).at(str(place))
         self._needed = []  # a variable never loses its value again
 

@@ -282,7 +282,7 @@ class Session:
             raise FeedError(f"feed_dict must be a dict, not {shorten(feed_dict)}")
         graph = self.graph
         fed: dict[Tensor, Any] = {}
-        for key, value in feed_dict.items():
+        for key, value in _flat_feeds(feed_dict):
             if type(key) is Tensor and key.op.graph is graph:
                 t = key
             else:
@@ -464,6 +464,16 @@ def get_default_session() -> Session | None:
     """The session of the innermost `with session:`, or None."""
     stack = _default.get()
     return stack[-1] if stack else None
+
+
+def _flat_feeds(feeds: Mapping[Any, Any]) -> Iterator[tuple[Any, Any]]:
+    """Keys and values, those made of several tensors one by one."""
+    for key, value in feeds.items():
+        if hasattr(type(key), "__graphflow_split__"):
+            parts = key.__graphflow_parts__()
+            yield from zip(parts, key.__graphflow_split__(value), strict=True)
+        else:
+            yield key, value
 
 
 def session_for(session: Session | None, graph: Graph) -> Session:

@@ -23,6 +23,8 @@ from graphflow.errors import ArgumentError, DTypeError, GraphflowError, ShapeErr
 __all__ = [
     "Dim",
     "DimLike",
+    "BY_NAME",
+    "STRING",
     "Shape",
     "TensorType",
     "as_dtype",
@@ -30,6 +32,7 @@ __all__ = [
     "default_float",
     "dim_product",
     "dims_equal",
+    "dtype_name",
     "is_floating",
     "is_integer",
     "is_numeric",
@@ -120,10 +123,13 @@ DimLike: TypeAlias = int | Dim
 Shape: TypeAlias = tuple[DimLike, ...]
 
 _counter = itertools.count()
+unknown_made = [False]
+"""Set whenever an unknown dimension is made: `Graph.add` asks whether inferring a node's types made one."""
 
 
 def unknown_dim() -> Dim:
     """A dimension about which nothing is known, different from every other."""
+    unknown_made[0] = True
     return Dim(f"?{next(_counter)}")
 
 
@@ -228,7 +234,7 @@ class TensorType(NamedTuple):
 
     def __repr__(self) -> str:
         inside = "..." if self.shape is None else ", ".join(map(repr, self.shape))
-        return f"{self.dtype.name}[{inside}]"
+        return f"{dtype_name(self.dtype)}[{inside}]"
 
     def __str__(self) -> str:
         return repr(self)
@@ -248,6 +254,10 @@ _INTEGERS = [f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32,
 _NAMES = ["bool", *_INTEGERS, "float16", "float32", "float64", "complex64", "complex128"]
 SUPPORTED: dict[str, np.dtype[Any]] = {name: np.dtype(name) for name in _NAMES}
 SUPPORTED["bfloat16"] = np.dtype(ml_dtypes.bfloat16)
+STRING: np.dtype[Any] = np.dtype(object)
+"""Text: arrays of Python's `bytes`, as TensorFlow 1 has them; for the few ops that take it. Called `string`."""
+BY_NAME = SUPPORTED | {"string": STRING}
+"""Every dtype that a tensor can have, by the name that it is printed and saved with."""
 _PYTHON = {bool: "bool", int: "int64", complex: "complex64"}
 _ABSTRACT: tuple[type, ...] = (
     np.generic,
@@ -259,7 +269,7 @@ _ABSTRACT: tuple[type, ...] = (
     np.signedinteger,
     np.unsignedinteger,
 )  # NumPy takes these for float64 or int64, and warns
-_known: dict[Any, np.dtype[Any]] = {d: d for d in SUPPORTED.values()}
+_known: dict[Any, np.dtype[Any]] = {STRING: STRING, "string": STRING} | {d: d for d in SUPPORTED.values()}
 
 
 def default_float() -> np.dtype[Any]:
@@ -291,7 +301,12 @@ def as_dtype(value: Any) -> np.dtype[Any]:
             dtype = None
         if dtype is not None and dtype in _known:
             return _known[dtype]
-    raise DTypeError(f"{shorten(value)} is not a dtype of graphflow; dtypes: {', '.join(SUPPORTED)}")
+    raise DTypeError(f"{shorten(value)} is not a dtype of graphflow; dtypes: {', '.join(SUPPORTED)}, string")
+
+
+def dtype_name(dtype: np.dtype[Any]) -> str:
+    """NumPy's name, but `string` for text."""
+    return "string" if dtype is STRING else dtype.name
 
 
 def is_floating(dtype: np.dtype[Any]) -> bool:
@@ -305,8 +320,8 @@ def is_integer(dtype: np.dtype[Any]) -> bool:
 
 
 def is_numeric(dtype: np.dtype[Any]) -> bool:
-    """True for everything but bool."""
-    return dtype.kind != "b"
+    """True for everything but bool and text."""
+    return dtype.kind not in "bO"
 
 
 def _promote_uncached(a: np.dtype[Any], b: np.dtype[Any]) -> np.dtype[Any] | None:
@@ -328,7 +343,7 @@ def _promote_uncached(a: np.dtype[Any], b: np.dtype[Any]) -> np.dtype[Any] | Non
 
 _promotions: dict[tuple[np.dtype[Any], np.dtype[Any]], np.dtype[Any] | None] = {
     (a, b): _promote_uncached(a, b) for a in SUPPORTED.values() for b in SUPPORTED.values()
-}
+} | {(STRING, STRING): STRING}
 
 
 def promote(a: np.dtype[Any], b: np.dtype[Any]) -> np.dtype[Any]:
@@ -337,8 +352,10 @@ def promote(a: np.dtype[Any], b: np.dtype[Any]) -> np.dtype[Any]:
     Where the standard is silent the floating type wins: int64 with float32 is float32.
     Raises DTypeError for uint64 with a signed integer: no integer type holds both.
     """
-    result = _promotions[a, b]
+    result = _promotions.get((a, b))
     if result is None:
+        if STRING in (a, b):
+            raise DTypeError(f"{dtype_name(a)} and {dtype_name(b)} have no common type")
         raise DTypeError(f"{a.name} and {b.name} have no common integer type; cast one of them first")
     return result
 

@@ -61,7 +61,7 @@ class LongRepr:
         return "x" * 1_000_000
 
 
-def endless(_: Any = None) -> list[Any]:
+def endless(*_: Any, **__: Any) -> list[Any]:
     """A list that holds itself."""
     a: list[Any] = []
     a.append(a)
@@ -290,15 +290,15 @@ CALLABLES: Makers = {
     "!text for a function": lambda: "f",
     "!list for a function": lambda: [len],
     "!tensor for a function": lambda: fed("float32"),
-    "gives none": lambda: lambda *a: None,
-    "gives text": lambda: lambda *a: "text",
-    "gives an object": lambda: lambda *a: object(),
-    "gives another graph's": lambda: lambda *a: foreign(),
+    "gives none": lambda: lambda *a, **k: None,
+    "gives text": lambda: lambda *a, **k: "text",
+    "gives an object": lambda: lambda *a, **k: object(),
+    "gives another graph's": lambda: lambda *a, **k: foreign(),
     "gives an endless list": lambda: endless,
-    "gives three": lambda: lambda *a: (1.0, 2.0, 3.0),
-    "gives ragged": lambda: lambda *a: [[1, 2], [3]],
-    "gives complex": lambda: lambda *a: 1j,
-    "gives a bool matrix": lambda: lambda *a: np.eye(3) > 0,
+    "gives three": lambda: lambda *a, **k: (1.0, 2.0, 3.0),
+    "gives ragged": lambda: lambda *a, **k: [[1, 2], [3]],
+    "gives complex": lambda: lambda *a, **k: 1j,
+    "gives a bool matrix": lambda: lambda *a, **k: np.eye(3) > 0,
     "takes nothing": lambda: lambda: 1.0,
     "takes five": lambda: lambda a, b, c, d, e: a,
     "a class": lambda: object,
@@ -306,7 +306,7 @@ CALLABLES: Makers = {
 }
 
 
-def _generator(*args: Any) -> Iterator[Any]:
+def _generator(*args: Any, **kwargs: Any) -> Iterator[Any]:
     yield 1.0
 
 
@@ -344,6 +344,7 @@ def _meant(makers: Makers, *labels: str) -> Makers:
 
 
 _VALUES = {**OBJECTS, **NUMBERS, **NESTS, **TENSORS, **ARRAYS}
+_WRITTEN = ("bytes", "string", "strings", "huge string", "text array")
 _NESTED = (
     "ragged",
     "ragged array",
@@ -354,28 +355,44 @@ _NESTED = (
     "long double",
 )
 
+_PRINTED = tuple(n.lstrip("!") for n in TEXTS if "for text" not in n and n != "!surrogate")
+
 BAD: dict[str, Makers] = {
     **dict.fromkeys(("tensor", "scalar", "ints", "bools"), _VALUES),
     "tensors": _meant({**_VALUES, **LISTS}, *_NESTED),
-    "texts": _meant(_VALUES, *_NESTED, "bytes", "string", "strings", "huge string"),
+    "texts": _meant(_VALUES, *_NESTED, *_WRITTEN),
+    "text": _meant(_VALUES, *_WRITTEN),
+    "numbers": _meant(_VALUES, "long double", "generator of floats"),
+    "initializer": _meant(
+        {**_VALUES, **CALLABLES}, "function", "number for a function", "tensor for a function"
+    ),
     "axis": {**OBJECTS, **NUMBERS, **NESTS, **TENSORS, "!false": lambda: False},
     "size": {**OBJECTS, **NUMBERS, **NESTS, **TENSORS},
     "sizes": {**OBJECTS, **NUMBERS, **NESTS, **TENSORS, **SIZES},
+    "fed sizes": _meant({**OBJECTS, **NUMBERS, **NESTS, **TENSORS, **SIZES}, "size tensor"),
     "partial": _meant({**OBJECTS, **NUMBERS, **NESTS, **TENSORS, **SIZES}, "nones", "strings"),
     "number": _VALUES,
     "key": _meant({**_VALUES, "!zero step": lambda: slice(None, None, 0)}, "ellipsis"),
     "seed": {**OBJECTS, **NUMBERS, **NESTS, **TENSORS},
     "dtype": {**OBJECTS, **NUMBERS, **DTYPES, **NESTS},
-    "dtypes": _meant({**OBJECTS, **NUMBERS, **DTYPES, **NESTS}, "dtype list"),
+    "any dtype": _meant({**OBJECTS, **NUMBERS, **DTYPES, **NESTS}, "dtype object"),
+    "dtypes": _meant({**OBJECTS, **NUMBERS, **DTYPES, **NESTS}, "dtype list", "dtype object"),
     "name": _meant({**OBJECTS, **TEXTS, **NAMES, "none": lambda: None}, "empty text"),
-    "scope": _meant({**OBJECTS, **TEXTS}, *(name.lstrip("!") for name in TEXTS if "for text" not in name)),
+    "scope": _meant({**OBJECTS, **TEXTS}, *_PRINTED, "surrogate"),
+    "string": _meant({**OBJECTS, **TEXTS}, *_PRINTED),
+    "padding": _meant(
+        {**OBJECTS, **NUMBERS, **TEXTS, "none": lambda: None}, "number for text", "bool for text"
+    ),
     "choice": _meant({**OBJECTS, **NUMBERS, **TEXTS, "none": lambda: None}, "bool for text"),
     "labels": _meant({**OBJECTS, **NESTS, **TEXTS}, "strings", "list for text"),
     "flag": {**FLAGS, **NUMBERS, **OBJECTS},
+    "switch": _meant({**FLAGS, **NUMBERS, **OBJECTS, **TENSORS}, "tensor for a flag"),
     "function": _meant({**OBJECTS, **CALLABLES}, "function"),
     "graph": {**OBJECTS, **TEXTS, "none": lambda: None},
     "path": _meant({**OBJECTS, **PATHS}, "bytes"),
     "lookup": _meant({**OBJECTS, **PATHS}, "bytes", "folder", "device", "long path", "surrogate"),
+    "sparse": {**OBJECTS, **NUMBERS, **NESTS, **TENSORS},
+    "callback": {},
     "ignored": {},
 }
 """Bad values of every kind of parameter, by a short name."""

@@ -76,7 +76,8 @@ def _others() -> int:
 def _is_pythons_own(error: TypeError) -> bool:
     """Whether a function was called with arguments that it does not take, as the tests' own ones may be."""
     return any(
-        word in str(error) for word in ("positional argument", "takes no arguments", "exactly one argument")
+        word in str(error)
+        for word in ("positional argument", "keyword argument", "takes no arguments", "exactly one argument")
     )
 
 

@@ -13,7 +13,17 @@ import numpy as np
 import pytest
 
 import graphflow as gf
-from examples import demo, digits, heat, linear_regression, memory, newton, save_and_restore
+from examples import (
+    counting_lstm,
+    demo,
+    digits,
+    digits_cnn,
+    heat,
+    linear_regression,
+    memory,
+    newton,
+    save_and_restore,
+)
 from examples.progress import table, track
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,6 +56,25 @@ def test_training_repeats_itself_to_the_bit():
     data, model = digits.load(), digits.build()
     first, again = (list(digits.learn(model, data, n_epochs=1))[-1].parameters for _ in range(2))
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+
+
+def test_a_convolutional_network_reads_digits_better():
+    epochs = list(digits_cnn.learn(digits_cnn.build(), digits.load(), n_epochs=5))
+    assert epochs[-1].accuracy >= 0.96
+    assert epochs[-1].loss < epochs[0].loss / 5
+
+
+@pytest.mark.slow
+def test_a_convolutional_network_reads_digits_best_at_the_end():
+    last = list(digits_cnn.learn(digits_cnn.build(), digits.load()))[-1]
+    assert last.accuracy >= 0.975
+
+
+def test_a_recurrent_network_learns_to_count():
+    ((step, loss, known, longer),) = counting_lstm.learn(counting_lstm.build(), n_steps=100)
+    assert (step, loss < 0.02) == (100, True)
+    assert known >= 0.98
+    assert longer >= 0.5
 
 
 def test_newton_finds_roots_and_slopes():

@@ -29,7 +29,10 @@ LAYERS: list[list[str]] = [
     ["graphflow.text"],
     ["graphflow.verify"],
     ["graphflow.ops"],
-    ["graphflow.random", "graphflow.nn", "graphflow.linalg"],  # the ops' public faces
+    [  # the ops' public faces
+        *("graphflow.random", "graphflow.linalg", "graphflow.fft", "graphflow.image", "graphflow.sparse"),
+        *("graphflow.strings", "graphflow.losses", "graphflow.metrics"),
+    ],
     ["graphflow.gradients"],
     ["graphflow.passes"],
     ["graphflow.planning"],
@@ -44,7 +47,9 @@ LAYERS: list[list[str]] = [
     ["graphflow.feeds", "graphflow.fetches"],
     ["graphflow.session"],
     ["graphflow.initializers"],
-    ["graphflow.variable_scope"],
+    ["graphflow.variable_scopes"],
+    ["graphflow.rnn"],
+    ["graphflow.nn"],
     [
         "graphflow.function",
         "graphflow.eager",

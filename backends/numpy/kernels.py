@@ -15,12 +15,13 @@ import numpy as np
 
 from graphflow.backends.base import Call
 from graphflow.backends.numpy.blas import bind_matmul
+from graphflow.backends.numpy.convolution import BINDERS as CONVOLUTIONS
 from graphflow.op import Op
 from graphflow.ops.reduction import working_dtype
 from graphflow.ops.ufunc import Ufunc
 from graphflow.types import is_floating, is_integer
 
-__all__ = ["bind"]
+__all__ = ["OWN", "bind"]
 
 Inputs = tuple[Any, ...]
 
@@ -80,4 +81,8 @@ _BINDERS: dict[str, Callable[..., Call | None]] = {
     "all": _fold(np.logical_and),
     "argmax": _position("argmax"),
     "argmin": _position("argmin"),
+    **CONVOLUTIONS,
 }
+
+OWN = tuple(_BINDERS)
+"""The ops that are bound otherwise than by their declared kernel, ufuncs aside."""

@@ -9,11 +9,16 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import ml_dtypes
+
 from graphflow.errors import ArgumentError
-from graphflow.graph import Tensor, composition
+from graphflow.graph import Tensor, composition, make_node
 from graphflow.op import F, public
 from graphflow.ops.arguments import flag
+from graphflow.ops.constant import python_number
+from graphflow.ops.parameters import positive_number
 from graphflow.ops.ufunc import node1, reals, room, unary
+from graphflow.types import TensorType
 
 __all__ = [
     "elu",
@@ -63,6 +68,35 @@ SIGMOID = unary(
     flops_each=25,
     doc="Logistic function.",
 )
+
+
+def _infer_lowered(x: TensorType, *, lowest: float) -> TensorType:
+    return x
+
+
+def _lowered_kernel(xp: Any, x: Any, *, lowest: float, out: Any = None) -> Any:
+    floor = xp.asarray(lowest, dtype=x.dtype)
+    return xp.maximum(x, floor) if out is None else xp.maximum(x, floor, out=out)
+
+
+LOWERED = unary(
+    "lowered",
+    "x0 < lowest ? lowest : x0",
+    lambda node, g: (g,),
+    kernel=_lowered_kernel,
+    infer=_infer_lowered,
+    doc="-inf replaced by the lowest finite number, with the gradient of the identity.",
+)
+
+
+def lowered(t: Tensor) -> Tensor:
+    """`t` with -inf replaced by the lowest finite number, whose product with 0 is 0 and not NaN.
+
+    A primitive: `where` would cost more than the activations that need it.
+    """
+    lowest = float(ml_dtypes.finfo(t.type.dtype).min)  # type: ignore[no-untyped-call]
+    return make_node(LOWERED, (t,), {"lowest": lowest}).outputs[0]
+
 
 # --- rectifiers -----------------------------------------------------------------------------------
 
@@ -136,9 +170,22 @@ def log_sigmoid(x: Any, name: str | None = None) -> Tensor:
 
 
 @public
-def softplus(x: Any, name: str | None = None) -> Tensor:
-    """`log(1 + exp(x))` without overflow: `logaddexp(x, 0)`. A composition."""
-    return F.logaddexp(reals("softplus", x), 0, name="Softplus" if name is None else name)  # type: ignore[no-any-return]
+def softplus(x: Any, beta: float = 1.0, threshold: float | None = None, name: str | None = None) -> Tensor:
+    """`log(1 + exp(beta x)) / beta` without overflow, by `logaddexp`. A composition.
+
+    beta: a positive number; the larger, the sharper the bend.
+    threshold: from `beta x` above it on, the result is `x` itself. None: nowhere, as nothing overflows.
+    Raises ArgumentError for another beta or threshold.
+    """
+    t, sharpness = reals("softplus", x), positive_number("softplus", "beta", beta)
+    edge = None if threshold is None else python_number(threshold, "softplus: threshold")
+    label = "Softplus" if name is None else name
+    if sharpness == 1 and edge is None:
+        return F.logaddexp(t, 0, name=label)  # type: ignore[no-any-return]
+    with composition(label) as scope:
+        scaled = t if sharpness == 1 else t * sharpness
+        soft = F.logaddexp(scaled, 0) / sharpness
+        return soft if edge is None else F.where(F.greater(scaled, edge), t, soft, name=scope)  # type: ignore[no-any-return]
 
 
 @public
@@ -146,7 +193,8 @@ def softsign(x: Any, name: str | None = None) -> Tensor:
     """`x / (1 + |x|)`. A composition."""
     t = reals("softsign", x)
     with composition("Softsign" if name is None else name) as scope:
-        return F.divide(t, F.abs(t) + 1, name=scope)  # type: ignore[no-any-return]
+        finite = -lowered(-lowered(t))
+        return F.divide(finite, F.abs(finite) + 1, name=scope)  # type: ignore[no-any-return]
 
 
 @public
@@ -154,7 +202,7 @@ def silu(x: Any, name: str | None = None) -> Tensor:
     """`x * sigmoid(x)`, also called swish. A composition."""
     t = reals("silu", x)
     with composition("Silu" if name is None else name) as scope:
-        return F.multiply(t, sigmoid(t), name=scope)  # type: ignore[no-any-return]
+        return F.multiply(lowered(t), sigmoid(t), name=scope)  # type: ignore[no-any-return]
 
 
 @public
@@ -174,9 +222,9 @@ def gelu(x: Any, approximate: bool = False, name: str | None = None) -> Tensor:
     t = reals("gelu", x)
     with composition("Gelu" if name is None else name) as scope:
         if not flag(approximate, "gelu", "approximate"):
-            return F.multiply(t * 0.5, F.erfc(t * -math.sqrt(0.5)), name=scope)  # type: ignore[no-any-return]
+            return F.multiply(lowered(t) * 0.5, F.erfc(t * -math.sqrt(0.5)), name=scope)  # type: ignore[no-any-return]
         inner = (t + t * F.square(t) * 0.044715) * math.sqrt(2 / math.pi)
-        return F.multiply(t * 0.5, F.tanh(inner) + 1, name=scope)  # type: ignore[no-any-return]
+        return F.multiply(lowered(t) * 0.5, F.tanh(inner) + 1, name=scope)  # type: ignore[no-any-return]
 
 
 # --- softmax --------------------------------------------------------------------------------------

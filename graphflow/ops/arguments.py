@@ -222,11 +222,29 @@ def _sizes_of(node: Any) -> np.ndarray[Any, Any] | None:
     dims = node.inputs[0].type.shape
     if dims is None:
         return None
+    _note_sources(node.inputs[0])
     if node.type == "shape":
         return _objects(dims)
     if node.type == "rank":
         return _objects(len(dims))
     return _objects(dim_product(dims[a] for a in normalize_axes(node.attrs["axis"], len(dims))))
+
+
+def _note_sources(t: Tensor) -> None:
+    """Tell the graph which node has to run for the sizes of `t` that depend on data to be known."""
+    for d in t.type.dims:
+        if type(d) is not Dim or not d.is_anonymous:
+            continue
+        for symbol in d.symbols:
+            source = t.op
+            while before := [i.op for i in source.inputs if _speaks_of(i, symbol)]:
+                source = before[0]
+            if symbol.startswith("?") and not source.op.is_source:
+                t.graph.size_sources[symbol] = source
+
+
+def _speaks_of(t: Tensor, symbol: str) -> bool:
+    return any(type(d) is Dim and symbol in d.symbols for d in t.type.shape or ())
 
 
 def _objects(value: Any) -> np.ndarray[Any, Any]:

@@ -73,6 +73,7 @@ PERMUTE_DIMS = declare(
         dtype=_permute_unranked,
         view=_view_permute,
         default_name="transpose",
+        takes_strings=True,
         doc="The axes in another order.",
     )
 )
@@ -217,6 +218,7 @@ FLIP = declare(
         lambda node, g: (flip(g, node.attrs["axis"]),),
         Trait.OUT,
         view=_view_flip,
+        takes_strings=True,
         doc="The elements in reverse order along some axes.",
     )
 )

@@ -15,8 +15,9 @@ import numpy as np
 from graphflow.errors import DTypeError
 from graphflow.graph import Tensor, make_node
 from graphflow.op import F, Op, Trait, declare, public
+from graphflow.ops.arguments import flag
 from graphflow.ops.constant import as_tensor
-from graphflow.types import TensorType, as_dtype, is_floating, is_integer
+from graphflow.types import STRING, TensorType, as_dtype, is_floating, is_integer
 
 __all__ = ["astype", "cast", "dtype_of", "numpy_dtype"]
 
@@ -130,17 +131,29 @@ def cast(x: Any, dtype: Any, name: str | None = None) -> Tensor:
 
     Floats to integers are cut towards zero and kept within the type's range, NaN becomes 0; integers to
     narrower integers wrap around; anything but zero becomes True. The gradient is cast back.
-    Raises DTypeError for complex to real (take `gf.real`) and for what is no dtype.
+    Raises DTypeError for complex to real (take `gf.real`), numbers to text (take `gf.as_string`) and what is no dtype.
     """
     t, wanted = as_tensor(x), as_dtype(dtype)
     if t.type.dtype == wanted:
         return t
+    if wanted is STRING:
+        raise DTypeError(f"cast: {t!r} cannot become text; take gf.as_string(x)")
     if t.type.dtype.kind == "c" and wanted.kind not in "cb":
         raise DTypeError(f"cast: {t!r} is complex and cannot become {wanted.name}; take gf.real(x)")
     return make_node(CAST, (t,), {"dtype": wanted}, name).outputs[0]
 
 
 @public
-def astype(x: Any, dtype: Any, *, copy: bool = True, name: str | None = None) -> Tensor:
-    """`cast` by its Array API name; `copy` changes nothing, as tensors are never written to."""
-    return cast(x, dtype, name)
+def astype(x: Any, dtype: Any, *, copy: bool = True, device: Any = None, name: str | None = None) -> Tensor:
+    """`cast` by its Array API name.
+
+    copy: True gives a tensor of its own, which `y[k] = v` can change without changing `x`, even if nothing has
+        to be converted; False gives `x` itself then. device: where it is converted to, as for `gf.device`.
+    Raises as `cast`; ArgumentError for a `copy` that is no bool, or what is no device.
+    """
+    t = as_tensor(x)
+    wanted = as_dtype(dtype)
+    y = F.asarray(t, dtype=wanted, device=device, name=name)
+    if y is t and flag(copy, "astype", "copy"):
+        return F.identity(t, name=name)  # type: ignore[no-any-return]
+    return y  # type: ignore[no-any-return]

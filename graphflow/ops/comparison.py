@@ -6,9 +6,9 @@ from typing import Any
 
 from graphflow.errors import DTypeError
 from graphflow.graph import Tensor
-from graphflow.op import Op, Trait, public
+from graphflow.op import F, Op, Trait, public
 from graphflow.ops.ufunc import BOOL, binary, node1, node2, operand, operands2, predicate, truth, unary
-from graphflow.types import is_floating
+from graphflow.types import STRING, is_floating
 
 __all__ = [
     "equal",
@@ -56,9 +56,15 @@ def _ordered(op: Op, x: Any, y: Any, name: str | None) -> Tensor:
     return node2(op, a, b, name)
 
 
+def _is_text(value: Any) -> bool:
+    return isinstance(value, (str, bytes)) or getattr(value, "dtype", None) is STRING
+
+
 @public
 def equal(x: Any, y: Any, name: str | None = None) -> Tensor:
-    """`x == y`, broadcast. NaN equals nothing, 0.0 equals -0.0."""
+    """`x == y`, broadcast, of numbers or of text. NaN equals nothing, 0.0 equals -0.0."""
+    if _is_text(x) or _is_text(y):
+        return F.string_equal(x, y, name)  # type: ignore[no-any-return]
     a, b = operands2("equal", x, y)
     return node2(EQUAL, a, b, name)
 
@@ -66,6 +72,8 @@ def equal(x: Any, y: Any, name: str | None = None) -> Tensor:
 @public
 def not_equal(x: Any, y: Any, name: str | None = None) -> Tensor:
     """`x != y`, broadcast. NaN differs from everything."""
+    if _is_text(x) or _is_text(y):
+        return F.logical_not(F.string_equal(x, y), name)  # type: ignore[no-any-return]
     a, b = operands2("not_equal", x, y)
     return node2(NOT_EQUAL, a, b, name)
 

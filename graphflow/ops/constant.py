@@ -12,6 +12,7 @@ from graphflow.graph import Tensor, make_node
 from graphflow.op import F, Op, Trait, declare, public
 from graphflow.types import (
     MAX_RANK,
+    STRING,
     SUPPORTED,
     TensorType,
     as_dtype,
@@ -25,9 +26,12 @@ from graphflow.types import (
 __all__ = [
     "Literal",
     "as_array",
+    "as_text",
     "as_tensor",
     "constant",
+    "constant_value",
     "convert_to_tensor",
+    "holds_tensor",
     "operands",
     "promoted",
     "python_number",
@@ -49,7 +53,7 @@ class Literal:
         array.flags.writeable = False
         self.array = array
         small = array.nbytes <= KEYED_NBYTES
-        self._key: Any = (array.dtype.name, array.shape, array.tobytes()) if small else id(self)
+        self._key: Any = (array.dtype, array.shape, array.tobytes()) if small else id(self)
 
     def __eq__(self, other: object) -> bool:
         return self is other or (isinstance(other, Literal) and self._key == other._key)
@@ -79,6 +83,16 @@ CONSTANT = declare(
 )
 
 
+def constant_value(t: Tensor) -> np.ndarray[Any, Any] | None:
+    """The value of a constant, or of a constant reshaped, which must not be written; None for any other tensor."""
+    node = t.op
+    if node.op is CONSTANT:
+        return node.attrs["value"].array  # type: ignore[no-any-return]
+    if node.op.name == "reshape" and node.inputs[0].op.op is CONSTANT and t.type.is_static:
+        return node.inputs[0].op.attrs["value"].array.reshape(t.type.shape)  # type: ignore[no-any-return]
+    return None
+
+
 def _of(literal: Literal, name: str | None = None) -> Tensor:
     return make_node(CONSTANT, (), {"value": literal}, name).outputs[0]
 
@@ -87,13 +101,16 @@ def _of(literal: Literal, name: str | None = None) -> Tensor:
 def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None = None) -> Tensor:
     """A constant tensor holding a copy of `value`.
 
-    value: a Python scalar, an array, or a nest of them. Python floats become float32 (see
+    value: a Python scalar, an array, text, or a nest of them. Python floats become float32 (see
         `gf.config`), Python ints int64; NumPy arrays keep their dtype.
     dtype: cast to it; narrowing that would lose an integer's value is an error.
     shape: broadcast a scalar to it, or reshape to it.
-    Raises DTypeError for objects, strings and out-of-range integers, ShapeError for ragged nests.
+    Raises DTypeError for objects and out-of-range integers, ShapeError for ragged nests.
     """
-    array = as_array(value, None if dtype is None else as_dtype(dtype))
+    wanted_dtype = None if dtype is None else as_dtype(dtype)
+    array = as_text(value) if wanted_dtype is None else None
+    if array is None:
+        array = as_array(value, wanted_dtype)
     if shape is not None:
         wanted = shape_from_user(shape)
         if not all(isinstance(d, int) for d in wanted):
@@ -107,24 +124,56 @@ def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None 
     return _of(Literal(np.array(array, order="C", copy=True)), name)
 
 
+def as_text(value: Any) -> np.ndarray[Any, Any] | None:
+    """An array of bytes from text: `str`, which is encoded as UTF-8, `bytes`, or arrays or nests of them; None of others.
+
+    Raises DTypeError for a mixture of text and something else, ShapeError for ragged nests.
+    """
+    if isinstance(value, (np.ndarray, np.generic)):
+        if np.asarray(value).dtype.kind not in "USTO":
+            return None
+    elif not any(issubclass(kind, (str, bytes)) for kind in _leaf_types(value)):
+        return None
+    try:
+        array = np.array(value, dtype=STRING)
+    except ValueError as error:
+        raise ShapeError(f"{shorten(value)} is no rectangular array: {error}") from error
+    items = [item.encode() if isinstance(item, str) else item for item in array.ravel().tolist()]
+    for item in items:
+        if not isinstance(item, bytes):
+            raise DTypeError(f"{shorten(item)} is not text, in an array of text")
+    made = np.empty(len(items), dtype=STRING)
+    made[:] = items
+    return made.reshape(array.shape)
+
+
 def as_array(
-    value: Any, dtype: np.dtype[Any] | None = None, *, weak_floats: bool = True
+    value: Any, dtype: np.dtype[Any] | None = None, *, weak_floats: bool = True, overflow: bool = False
 ) -> np.ndarray[Any, Any]:
-    """A NumPy array of a supported dtype from anything but tensors.
+    """A NumPy array of a supported dtype from anything but tensors; of text only where the dtype says so.
 
     weak_floats: Python floats become the default float; else they keep their 64 bits.
+    overflow: numbers too large for a floating dtype become infinite; else they are refused.
 
     Raises DTypeError or ShapeError for what is no array of numbers; errors raised inside a foreign
     `__array__` are chained. May share memory with `value`.
     """
     if isinstance(value, np.ma.MaskedArray):
         raise DTypeError("a masked array has no plain values; use .filled() first")
+    if dtype is STRING:
+        text = as_text(value)
+        if text is None:
+            raise DTypeError(f"{shorten(value)} is not text")
+        return text
     if isinstance(value, (np.ndarray, np.generic)):
         array = np.asarray(value)
         strong = True
     else:
-        strong = not _all_python(value)
+        leaves = _leaf_types(value)
+        strong = not all(kind in _PYTHON_SCALARS for kind in leaves)
         array = _from_foreign(value)
+        if array.dtype.kind == "f" and int in leaves and not strong and float not in leaves:
+            array = _large_integers(value, array, dtype)
     if array.dtype.kind in "OSUVMmT" and array.dtype != SUPPORTED["bfloat16"]:
         raise DTypeError(f"{shorten(value)} (dtype {array.dtype}) is not an array of numbers or bools")
     if not array.dtype.isnative:
@@ -139,7 +188,7 @@ def as_array(
         elif array.dtype.kind == "u":
             raise DTypeError(f"{shorten(value)} does not fit int64; say dtype='uint64'")
     if dtype is not None and dtype != array.dtype:
-        array = _cast_exact(array, dtype, value)
+        array = _cast_exact(array, dtype, value, overflow)
     as_dtype(array.dtype)
     return array
 
@@ -178,12 +227,26 @@ def _leaf_types(value: Any) -> dict[type, None]:
     raise ShapeError(f"a nest of more than {MAX_RANK} levels, or a list that holds itself, is no array")
 
 
-def _all_python(value: Any) -> bool:
-    """True if `value` is a Python scalar or a nest of only those."""
-    return all(kind in _PYTHON_SCALARS for kind in _leaf_types(value))
+def _large_integers(
+    value: Any, array: np.ndarray[Any, Any], dtype: np.dtype[Any] | None
+) -> np.ndarray[Any, Any]:
+    """Python integers of which some fit no int64, and which NumPy therefore made floats of.
+
+    Raises DTypeError unless a dtype is asked for that has them all.
+    """
+    if dtype is not None and not is_integer(dtype):
+        return array
+    wanted = SUPPORTED["int64"] if dtype is None else dtype
+    try:
+        return np.asarray(value, wanted)
+    except OverflowError:
+        hint = "; say dtype='uint64'" if dtype is None else ""
+        raise DTypeError(f"{shorten(value)} does not fit {wanted.name}{hint}") from None
 
 
-def _cast_exact(array: np.ndarray[Any, Any], dtype: np.dtype[Any], value: Any) -> np.ndarray[Any, Any]:
+def _cast_exact(
+    array: np.ndarray[Any, Any], dtype: np.dtype[Any], value: Any, overflow: bool
+) -> np.ndarray[Any, Any]:
     """Cast, refusing what would lose meaning: complex to real, non-integers and out-of-range to int."""
     if array.dtype.kind == "c" and dtype.kind != "c":
         raise DTypeError(f"{shorten(value)} is complex and cannot become {dtype.name}; take its real part")
@@ -199,9 +262,9 @@ def _cast_exact(array: np.ndarray[Any, Any], dtype: np.dtype[Any], value: Any) -
         limits = np.iinfo(dtype)
         if int(array.min()) < limits.min or int(array.max()) > limits.max:
             raise DTypeError(f"{shorten(value)} does not fit {dtype.name} ({limits.min} to {limits.max})")
-    elif is_floating(dtype) and array.size:
+    elif not overflow and is_floating(dtype) and array.size and not np.isfinite(result).all():
         if bool(np.any(np.isinf(result) & ~np.isinf(array))):
-            raise DTypeError(f"{shorten(value)} does not fit {dtype.name}: it would become infinite")
+            raise DTypeError(f"{shorten(value)} does not fit {dtype.name}: it would overflow to infinity")
     return result
 
 
@@ -214,7 +277,7 @@ def as_tensor(value: Any, dtype: Any = None, name: str | None = None) -> Tensor:
         tensor = value
     elif hasattr(type(value), "__graphflow_tensor__"):
         tensor = value.__graphflow_tensor__()
-    elif isinstance(value, (list, tuple)) and _holds_tensor(value):
+    elif isinstance(value, (list, tuple)) and holds_tensor(value):
         tensor = F.stack(list(value))
     else:
         array = as_array(value, None if dtype is None else as_dtype(dtype))
@@ -226,7 +289,8 @@ def as_tensor(value: Any, dtype: Any = None, name: str | None = None) -> Tensor:
     return tensor
 
 
-def _holds_tensor(value: Any) -> bool:
+def holds_tensor(value: Any) -> bool:
+    """True if a nest of lists and tuples holds a tensor or what stands for one."""
     return any(hasattr(kind, "__graphflow_tensor__") for kind in _leaf_types(value))
 
 

@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from graphflow.errors import ArgumentError, ShapeError, shorten
+from graphflow.errors import ArgumentError, DTypeError, GraphflowError, ShapeError, shorten
 from graphflow.graph import Tensor, make_node
 from graphflow.op import F, Op, Trait, declare, public
 from graphflow.ops.arguments import dims_argument, known_shape, typed
 from graphflow.ops.cast import dtype_of
 from graphflow.ops.constant import as_array, as_tensor
+from graphflow.ops.interchange import on_device
 from graphflow.types import (
+    STRING,
     DimLike,
     Shape,
     TensorType,
@@ -77,13 +79,22 @@ FULL_LIKE = declare(
 )
 
 
+def _not_text(dtype: np.dtype[Any], name: str) -> None:
+    if dtype is STRING:
+        raise DTypeError(f"{name}: text is made by gf.constant, not by filling")
+
+
 def _full(shape: Shape, value: Any, dtype: np.dtype[Any], name: str) -> Tensor:
+    _not_text(dtype, name)
     return make_node(FULL, (), {"shape": shape, "value": value, "dtype": dtype}, name).outputs[0]
 
 
 def _scalar(what: str, value: Any, dtype: np.dtype[Any] | None) -> tuple[Any, np.dtype[Any]]:
     """A Python scalar and its dtype. Raises ArgumentError for more than one value, DTypeError for what does not fit."""
-    array = as_array(value, dtype)
+    try:
+        array = as_array(value, dtype)
+    except GraphflowError as error:
+        raise type(error)(f"{what}: fill_value: {error}") from error.__cause__
     if array.ndim:
         raise ArgumentError(f"{what}: fill_value must be one value, got {shorten(value)}")
     return array.item(), array.dtype
@@ -94,11 +105,13 @@ def _plain(value: int, dtype: np.dtype[Any]) -> Any:
 
 
 @public
-def full(shape: Any, fill_value: Any, dtype: Any = None, name: str | None = None) -> Tensor:
+def full(
+    shape: Any, fill_value: Any, dtype: Any = None, name: str | None = None, *, device: Any = None
+) -> Tensor:
     """A tensor of that shape with `fill_value` everywhere.
 
     shape: ints, dimensions or sizes from `gf.shape`. fill_value: one number or bool, or a 0-d tensor. dtype: that
-        of `fill_value` where left out.
+        of `fill_value` where left out. device: where it is made, as for `gf.device`.
     Raises ShapeError for what is no shape, ArgumentError for more than one value, DTypeError for a value that
     does not fit the dtype.
     """
@@ -108,9 +121,11 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, name: str | None = None
         tensor = fill_value.__graphflow_tensor__()
         if tensor.type.shape not in (None, ()):
             raise ArgumentError(f"full: fill_value must be one value, got {tensor!r}")
-        return F.broadcast_to(tensor if wanted is None else F.cast(tensor, wanted), dims, name=name)  # type: ignore[no-any-return]
+        with on_device(device):
+            return F.broadcast_to(tensor if wanted is None else F.cast(tensor, wanted), dims, name=name)  # type: ignore[no-any-return]
     value, own = _scalar("full", fill_value, wanted)
-    return _full(dims, value, own, "full" if name is None else name)
+    with on_device(device):
+        return _full(dims, value, own, "full" if name is None else name)
 
 
 @public
@@ -120,61 +135,73 @@ def fill(dims: Any, value: Any, name: str | None = None) -> Tensor:
 
 
 @public
-def zeros(shape: Any, dtype: Any = None, name: str | None = None) -> Tensor:
-    """A tensor of zeros; of the default float where no dtype is given. shape: as for `full`."""
+def zeros(shape: Any, dtype: Any = None, name: str | None = None, *, device: Any = None) -> Tensor:
+    """A tensor of zeros; of the default float where no dtype is given. shape, device: as for `full`."""
     own = default_float() if dtype is None else as_dtype(dtype)
-    return _full(dims_argument(shape, "zeros: shape"), _plain(0, own), own, "zeros" if name is None else name)
+    dims = dims_argument(shape, "zeros: shape")
+    with on_device(device):
+        return _full(dims, _plain(0, own), own, "zeros" if name is None else name)
 
 
 @public
-def ones(shape: Any, dtype: Any = None, name: str | None = None) -> Tensor:
-    """A tensor of ones; of the default float where no dtype is given. shape: as for `full`."""
+def ones(shape: Any, dtype: Any = None, name: str | None = None, *, device: Any = None) -> Tensor:
+    """A tensor of ones; of the default float where no dtype is given. shape, device: as for `full`."""
     own = default_float() if dtype is None else as_dtype(dtype)
-    return _full(dims_argument(shape, "ones: shape"), _plain(1, own), own, "ones" if name is None else name)
+    dims = dims_argument(shape, "ones: shape")
+    with on_device(device):
+        return _full(dims, _plain(1, own), own, "ones" if name is None else name)
 
 
 @public
-def empty(shape: Any, dtype: Any = None, name: str | None = None) -> Tensor:
+def empty(shape: Any, dtype: Any = None, name: str | None = None, *, device: Any = None) -> Tensor:
     """`zeros`: a tensor whose values do not matter still has the same ones in every run."""
     own = default_float() if dtype is None else as_dtype(dtype)
-    return _full(dims_argument(shape, "empty: shape"), _plain(0, own), own, "empty" if name is None else name)
+    dims = dims_argument(shape, "empty: shape")
+    with on_device(device):
+        return _full(dims, _plain(0, own), own, "empty" if name is None else name)
 
 
 def _like(x: Tensor, value: Any, dtype: np.dtype[Any], name: str) -> Tensor:
     dims = known_shape(x)
     if dims is not None:
         return _full(dims, value, dtype, name)
+    _not_text(dtype, name or "full_like")
     return make_node(FULL_LIKE, (x,), {"value": value, "dtype": dtype}, name).outputs[0]
 
 
 @public
-def full_like(x: Any, fill_value: Any, dtype: Any = None, name: str | None = None) -> Tensor:
+def full_like(
+    x: Any, fill_value: Any, dtype: Any = None, name: str | None = None, *, device: Any = None
+) -> Tensor:
     """`full` in the shape of `x`, and in its dtype unless another is given. The value of `x` is not needed."""
     x = as_tensor(x)
     value, own = _scalar("full_like", fill_value, x.dtype if dtype is None else as_dtype(dtype))
-    return _like(x, value, own, "full_like" if name is None else name)
+    with on_device(device):
+        return _like(x, value, own, "full_like" if name is None else name)
 
 
 @public
-def zeros_like(x: Any, dtype: Any = None, name: str | None = None) -> Tensor:
+def zeros_like(x: Any, dtype: Any = None, name: str | None = None, *, device: Any = None) -> Tensor:
     """Zeros in the shape of `x`, and in its dtype unless another is given. The value of `x` is not needed."""
     x = as_tensor(x)
     own = x.dtype if dtype is None else as_dtype(dtype)
-    return _like(x, _plain(0, own), own, "zeros_like" if name is None else name)
+    with on_device(device):
+        return _like(x, _plain(0, own), own, "zeros_like" if name is None else name)
 
 
 @public
-def ones_like(x: Any, dtype: Any = None, name: str | None = None) -> Tensor:
+def ones_like(x: Any, dtype: Any = None, name: str | None = None, *, device: Any = None) -> Tensor:
     """Ones in the shape of `x`, and in its dtype unless another is given. The value of `x` is not needed."""
     x = as_tensor(x)
     own = x.dtype if dtype is None else as_dtype(dtype)
-    return _like(x, _plain(1, own), own, "ones_like" if name is None else name)
+    with on_device(device):
+        return _like(x, _plain(1, own), own, "ones_like" if name is None else name)
 
 
 @public
-def empty_like(x: Any, dtype: Any = None, name: str | None = None) -> Tensor:
+def empty_like(x: Any, dtype: Any = None, name: str | None = None, *, device: Any = None) -> Tensor:
     """`zeros_like`; see `empty`."""
-    return zeros_like(x, dtype, "empty_like" if name is None else name)
+    return zeros_like(x, dtype, "empty_like" if name is None else name, device=device)
 
 
 # --- eye ------------------------------------------------------------------------------------------
@@ -213,10 +240,12 @@ def eye(
     name: str | None = None,
     *,
     batch_shape: Any = None,
+    device: Any = None,
 ) -> Tensor:
     """A matrix with ones on its `k`-th diagonal (above the main one for k > 0) and zeros elsewhere.
 
     n_cols: as `n_rows` where left out. batch_shape: leading axes along which the matrix is repeated.
+    device: as for `full`.
     Raises ShapeError for negative or non-integer sizes, ArgumentError for a k that is no integer.
     """
     rows = _one_size("eye: n_rows", n_rows)
@@ -227,11 +256,13 @@ def eye(
         "k": max(-(2**62), min(as_index(k, "eye: k"), 2**62)),
         "dtype": default_float() if dtype is None else as_dtype(dtype),
     }
-    if batch_shape is None:
-        return make_node(EYE, (), attrs, name).outputs[0]
-    lead = dims_argument(batch_shape, "eye: batch_shape")
-    matrix = make_node(EYE, (), attrs).outputs[0]
-    return F.broadcast_to(matrix, (*lead, rows, cols), name=name)  # type: ignore[no-any-return]
+    _not_text(attrs["dtype"], "eye")
+    lead = None if batch_shape is None else dims_argument(batch_shape, "eye: batch_shape")
+    with on_device(device):
+        if lead is None:
+            return make_node(EYE, (), attrs, name).outputs[0]
+        matrix = make_node(EYE, (), attrs).outputs[0]
+        return F.broadcast_to(matrix, (*lead, rows, cols), name=name)  # type: ignore[no-any-return]
 
 
 def _one_size(what: str, value: Any) -> DimLike:

@@ -250,8 +250,8 @@ def triu(x: Any, k: int = 0, name: str | None = None) -> Tensor:
 
 
 @public
-def meshgrid(*arrays: Any, indexing: str = "xy", name: str | None = None) -> list[Tensor]:
-    """Coordinate grids from coordinate vectors: one tensor for each, all of one shape. Views; a composition.
+def meshgrid(*arrays: Any, indexing: str = "xy", name: str | None = None) -> tuple[Tensor, ...]:
+    """Coordinate grids from coordinate vectors: a tuple of one tensor for each, all of one shape. A composition of views.
 
     indexing: "ij": axis k belongs to vector k; "xy": the first two axes change places.
     Raises ArgumentError for another indexing, ShapeError for arguments with more than one axis.
@@ -270,5 +270,5 @@ def meshgrid(*arrays: Any, indexing: str = "xy", name: str | None = None) -> lis
             if x.type.shape is None or len(x.type.shape) != 1:
                 raise ShapeError(f"meshgrid: each argument must be a vector, got {x!r}")
             placed.append(expand_dims(x, [k for k in range(len(vectors)) if k != place]))
-        grids: list[Tensor] = F.broadcast_arrays(*placed)
+        grids: tuple[Tensor, ...] = F.broadcast_arrays(*placed)
     return grids

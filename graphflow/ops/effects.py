@@ -121,7 +121,9 @@ PY_FUNC = declare(
         dtype=_infer_callback,
         flops=lambda inputs, outputs, **attrs: 0,
         workspace=_given_nbytes,
+        takes_strings=True,
         doc="A Python function called while the graph runs.",
+        no_gradient="what a Python function computes is not known",
     )
 )
 PURE_PY_FUNC = declare(
@@ -135,7 +137,9 @@ PURE_PY_FUNC = declare(
         flops=lambda inputs, outputs, **attrs: 0,
         workspace=_given_nbytes,
         default_name="py_func",
+        takes_strings=True,
         doc="A Python function without side effects, called while the graph runs.",
+        no_gradient="what a Python function computes is not known",
     )
 )
 
@@ -283,6 +287,7 @@ PRINT = declare(
         Trait.EFFECT,
         dtype=lambda *values, **attrs: (),
         flops=lambda inputs, outputs, **attrs: 0,
+        takes_strings=True,
         doc="Prints its inputs to stderr.",
     )
 )

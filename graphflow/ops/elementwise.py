@@ -176,8 +176,8 @@ def negative(x: Any, name: str | None = None) -> Tensor:
 
 @public
 def positive(x: Any, name: str | None = None) -> Tensor:
-    """`+x`: the tensor itself, as tensors are never written to. Raises DTypeError for bools."""
-    return numbers("positive", x)
+    """`+x`: the same value as a tensor of its own. Raises DTypeError for bools."""
+    return F.identity(numbers("positive", x), name=name)  # type: ignore[no-any-return]
 
 
 @public

@@ -57,6 +57,7 @@ IDENTITY = declare(
         Trait.OUT,
         flops=_no_flops,
         view=same_bytes,
+        takes_strings=True,
         doc="The same value as another tensor.",
     )
 )

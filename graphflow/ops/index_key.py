@@ -16,9 +16,9 @@ from graphflow.errors import ArgumentError, DTypeError, IndexRangeError, ShapeEr
 from graphflow.graph import Tensor
 from graphflow.op import F
 from graphflow.ops.arguments import listed
-from graphflow.ops.constant import CONSTANT, constant
+from graphflow.ops.constant import constant, constant_value
 from graphflow.ops.flat_index import as_indices, tensor_of
-from graphflow.ops.masking import as_mask, places
+from graphflow.ops.masking import MaskError, as_mask, places
 from graphflow.ops.slicing import FULL, Triple
 from graphflow.types import Dim, as_index
 
@@ -94,13 +94,14 @@ def _array(op: str, part: Any) -> Item:
     tensor = tensor_of(op, "index", part)
     if tensor.type.dtype.kind != "b":
         index = as_indices(op, part if isinstance(part, list) else tensor)
-        array = index.op.attrs["value"].array if index.op.op is CONSTANT else None
+        array = constant_value(index)
         return Item("int", int(array)) if array is not None and array.ndim == 0 else Item("index", index)
     mask = as_mask(op, tensor)
     if mask.type.rank:
         return Item("mask", mask, mask.type.rank)
-    if mask.op.op is CONSTANT:
-        return _flag(bool(mask.op.attrs["value"].array))
+    known = constant_value(mask)
+    if known is not None:
+        return _flag(bool(known))
     return Item("mask", F.reshape(mask, (1,)), 0)
 
 
@@ -158,12 +159,14 @@ def _with_masks_resolved(op: str, x: Tensor, items: list[Item]) -> list[Item]:
         covered = (
             None if x.type.shape is None or not item.axes else x.type.shape[item.at : item.at + item.axes]
         )
+        value = constant_value(mask)
         if covered is not None and all(type(d) is int for d in covered) and mask.type.is_static:
             if covered != mask.type.shape:
-                raise ShapeError(f"{op}: mask {mask.type} does not fit {x.type} from axis {item.at} on")
-        known = mask.op.op is CONSTANT and (not item.axes or covered == mask.type.shape)
-        if known:
-            found = [constant(i) for i in np.nonzero(mask.op.attrs["value"].array)]
+                if not _picks_nothing(covered, mask.type.dims):
+                    raise MaskError(f"{op}: mask {mask.type} does not fit {x.type} from axis {item.at} on")
+                value = np.zeros(covered, bool)
+        if value is not None and (not item.axes or covered == value.shape):
+            found = [constant(i) for i in np.nonzero(value)]
         elif alone:
             result.append(item)
             continue
@@ -171,6 +174,12 @@ def _with_masks_resolved(op: str, x: Tensor, items: list[Item]) -> list[Item]:
             found = list(places(mask))
         result.extend(Item("index", i, min(item.axes, 1)) for i in found)
     return result
+
+
+def _picks_nothing(covered: Sequence[Any], dims: Sequence[Any]) -> bool:
+    """Whether a mask has no elements and each of its sizes is right or 0: NumPy takes that for a mask of False."""
+    fits = all(d in (size, 0) for size, d in zip(covered, dims, strict=True))
+    return fits and any(d == 0 for d in dims)
 
 
 # --- what a key asks for --------------------------------------------------------------------------

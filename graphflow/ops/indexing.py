@@ -15,7 +15,7 @@ import numpy as np
 from graphflow.errors import DTypeError, ShapeError
 from graphflow.graph import Tensor, composition
 from graphflow.op import F, public
-from graphflow.ops.basic_index import get_part, set_part
+from graphflow.ops.basic_index import Picks, get_part, pick, set_part
 from graphflow.ops.constant import as_tensor
 from graphflow.ops.flat_index import tensor_of
 from graphflow.ops.index_key import Item, Request, request_of
@@ -40,6 +40,18 @@ def _front_order(op: str, x: Tensor, advanced: Sequence[Item]) -> tuple[int, ...
     return (*moved, *[k for k in range(x.type.rank) if k not in moved])
 
 
+def _lone_ints(x: Tensor, key: Any) -> Picks:
+    """What a key of Python ints alone picks, none for any other key: the short way for programs that look at elements."""
+    parts = key if type(key) is tuple else (key,)
+    shape = x.type.shape
+    if shape is None or len(parts) > len(shape):
+        return ()
+    for part in parts:
+        if type(part) is not int or part.bit_length() > 64:
+            return ()
+    return tuple(enumerate(parts))
+
+
 # --- public ---------------------------------------------------------------------------------------
 
 
@@ -54,6 +66,9 @@ def getitem(x: Any, key: Any, name: str | None = None) -> Tensor:
     indices; DTypeError for floats and other things that are no indices; ShapeError for a mask that does not fit.
     """
     x = as_tensor(x)
+    picks = _lone_ints(x, key)
+    if picks:
+        return pick(x, picks, name)
     request = request_of("getitem", x, key)
     advanced = request.advanced
     if not advanced and not request.new:

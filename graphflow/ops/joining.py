@@ -33,7 +33,7 @@ __all__ = ["concat", "split", "split_like", "stack", "unstack"]
 def tensors_of(values: Any, what: str) -> list[Tensor]:
     """A list of tensors of one dtype from a sequence, or from a tensor taken apart along its first axis."""
     if hasattr(type(values), "__graphflow_tensor__"):
-        items = unstack(values)
+        items = list(unstack(values))
     else:
         items = items_of(values, f"{what}: the tensors")
     if not items:
@@ -93,6 +93,7 @@ CONCAT = declare(
         _concat_vjp,
         Trait.OUT,
         default_name="concat",
+        takes_strings=True,
         doc="Tensors one after another along an axis.",
     )
 )
@@ -291,8 +292,8 @@ def split_like(g: Any, likes: Sequence[Any], axis: int, name: str | None = None)
 
 
 @public
-def unstack(value: Any, num: int | None = None, axis: int = 0, name: str | None = None) -> list[Tensor]:
-    """The slices of `value` along `axis`, without that axis, as a list. A composition.
+def unstack(value: Any, num: int | None = None, axis: int = 0, name: str | None = None) -> tuple[Tensor, ...]:
+    """The slices of `value` along `axis`, without that axis, as a tuple. A composition.
 
     num: their number, which must be given only where the size of the axis is not known.
     Raises ShapeError for a 0-d `value`, a size that is not `num`, or one that is not known.
@@ -312,6 +313,6 @@ def unstack(value: Any, num: int | None = None, axis: int = 0, name: str | None 
             f"unstack: axis {axis} of {x!r} has size {known}, and cannot be taken apart into {count}"
         )
     if count == 0:
-        return []
+        return ()
     with name_scope("unstack" if name is None else name):
-        return [squeeze(part, place) for part in split(x, [1] * count, place)]
+        return tuple([squeeze(part, place) for part in split(x, [1] * count, place)])

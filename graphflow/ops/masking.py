@@ -11,7 +11,7 @@ from graphflow.errors import DTypeError, RunError, ShapeError
 from graphflow.graph import Tensor, apply, make_node
 from graphflow.op import F, Op, Trait, declare, public
 from graphflow.ops.arguments import typed
-from graphflow.ops.constant import CONSTANT, as_tensor
+from graphflow.ops.constant import as_tensor, constant_value
 from graphflow.ops.flat_index import aliased_workspace, copied_into, must_broadcast, tensor_of
 from graphflow.ops.philox import converted
 from graphflow.ops.ufunc import unbroadcast
@@ -26,7 +26,12 @@ from graphflow.types import (
     unknown_dim,
 )
 
-__all__ = ["as_mask", "boolean_mask", "mask_at", "places", "set_where"]
+__all__ = ["MaskError", "as_mask", "boolean_mask", "mask_at", "places", "set_where"]
+
+
+class MaskError(ShapeError, IndexError):
+    """A mask that does not fit what it is to pick from: an IndexError, as in NumPy."""
+
 
 # --- picking --------------------------------------------------------------------------------------
 
@@ -42,7 +47,7 @@ def _masked_axes(x: TensorType, mask: TensorType, axis: int) -> tuple[Shape, Sha
     if len(covered) != mask.rank or any(
         dims_equal(a, b) is False for a, b in zip(covered, mask.dims, strict=True)
     ):
-        raise ShapeError(f"mask {mask} does not fit {x} from axis {first} on")
+        raise MaskError(f"mask {mask} does not fit {x} from axis {first} on")
     return x.dims[:first], x.dims[first + mask.rank :]
 
 
@@ -73,6 +78,7 @@ BOOLEAN_MASK = declare(
         ),
         flops=lambda inputs, outputs, **attrs: 0,
         workspace=lambda inputs, outputs, **attrs: 8 * int(inputs[1].size),
+        takes_strings=True,
         doc="What a mask picks of the axes that it covers, as one axis.",
     )
 )
@@ -90,7 +96,10 @@ def as_mask(op: str, mask: Any) -> Tensor:
 
 def mask_at(x: Tensor, mask: Tensor, axis: int, name: str | None = None) -> Tensor:
     """A `boolean_mask` node; of a mask that is known now, the count is known."""
-    count = int(np.count_nonzero(mask.op.attrs["value"].array)) if mask.op.op is CONSTANT else None
+    known = constant_value(mask)
+    count = None if known is None else int(np.count_nonzero(known))
+    if mask.type.size == 0:
+        count = 0
     return apply(BOOLEAN_MASK, x, mask, name=name, axis=axis, count=count)  # type: ignore[no-any-return]
 
 

@@ -1,8 +1,9 @@
-"""Norms of vectors and matrices: compositions of sums, maxima and powers of absolute values."""
+"""Norms of vectors and matrices: compositions of sums, maxima and powers of absolute values, and of singular values."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from graphflow.errors import ArgumentError, ShapeError, shorten
@@ -71,7 +72,8 @@ def matrix_norm(x: Any, keepdims: bool = False, ord: Any = "fro", name: str | No
     """The norm of the matrices in the last two axes of `x`. A composition.
 
     ord: "fro", the root of the sum of squares; 1 and -1, the largest and smallest sum of a column of |x|; inf and
-        -inf, the same of a row. Raises ArgumentError for another one, ShapeError for fewer than two axes.
+        -inf, the same of a row; 2 and -2, the largest and smallest singular value; "nuc", the sum of them.
+    Raises ArgumentError for another one, ShapeError for fewer than two axes; for 2, -2 and "nuc" as `svdvals`.
     """
     x = floating(x)
     if x.type.shape is not None and len(x.type.shape) < 2:
@@ -83,14 +85,28 @@ def matrix_norm(x: Any, keepdims: bool = False, ord: Any = "fro", name: str | No
 def _matrix_norm(what: str, x: Tensor, axes: tuple[int, int], keepdims: bool, ord: Any) -> Tensor:
     if ord is None or (isinstance(ord, str) and ord in ("fro", "euclidean")):
         return _vector_norm(x, axes, keepdims, 2)
-    if isinstance(ord, bool) or not isinstance(ord, (int, float)) or abs(ord) not in (1, math.inf):
-        raise ArgumentError(f"{what}: ord of a matrix must be 'fro', 1, -1, inf or -inf, not {shorten(ord)}")
+    if isinstance(ord, str) and ord == "nuc":
+        return _spectral_norm(x, axes, keepdims, sum)
+    is_number = isinstance(ord, (int, float)) and not isinstance(ord, bool)
+    if is_number and abs(ord) == 2:
+        return _spectral_norm(x, axes, keepdims, F.max if ord > 0 else F.min)
+    if not is_number or abs(ord) not in (1, math.inf):
+        raise ArgumentError(
+            f"{what}: ord of a matrix must be 'fro', 'nuc', 1, -1, 2, -2, inf or -inf, not {shorten(ord)}"
+        )
     added, compared = axes if abs(ord) == 1 else axes[::-1]
     sums = sum(F.abs(x), added, True)
     extreme: Tensor = (F.max if ord > 0 else F.min)(sums, compared, True)
     if not keepdims:
         extreme = F.squeeze(extreme, axes)
     return extreme
+
+
+def _spectral_norm(x: Tensor, axes: tuple[int, int], keepdims: bool, fold: Callable[..., Tensor]) -> Tensor:
+    result = fold(F.svdvals(x if axes == (-2, -1) else F.moveaxis(x, axes, (-2, -1))), -1)
+    if keepdims:
+        result = F.expand_dims(result, axes)
+    return result
 
 
 @public

@@ -159,8 +159,11 @@ def _split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
 
 @stands_for(np.where)
 def _where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
+    """Without x and y the places of what is not zero, as `np.nonzero` gives them."""
+    if x is None and y is None:
+        return F.nonzero(condition)
     if x is None or y is None:
-        raise DTypeError("np.where of a tensor needs x and y")
+        raise DTypeError("np.where of a tensor needs both x and y, or neither")
     return F.where(condition, x, y)
 
 

@@ -48,7 +48,7 @@ def stands_for(*functions: Callable[..., Any]) -> Callable[[Callable[..., Any]],
 def _reduction(function: Callable[..., Any], name: str) -> None:
     def build(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, **others: Any) -> Any:
         refuse(function.__name__, out=out, **others)
-        return F.table[name](a, axis=axis, keepdims=keepdims)
+        return getattr(F, name)(a, axis=axis, keepdims=keepdims)
 
     FUNCTIONS[function] = build
 
@@ -104,7 +104,7 @@ def _spread(name: str) -> Callable[..., Any]:
     ) -> Any:
         refuse(name, out=out, **others)
         t = a if dtype is None else F.cast(a, dtype)
-        return F.table[name](
+        return getattr(F, name)(
             t, axis=axis, keepdims=keepdims, correction=ddof if correction is None else correction
         )
 
@@ -125,7 +125,7 @@ def _running(name: str) -> Callable[..., Any]:
         refuse(name, out=out)
         if axis is None:
             a, axis = F.reshape(a, (-1,)), 0
-        return F.table[name](a if dtype is None else F.cast(a, dtype), axis=axis)
+        return getattr(F, name)(a if dtype is None else F.cast(a, dtype), axis=axis)
 
     return build
 
@@ -189,13 +189,12 @@ def _full_like(
 
 @stands_for(np.copy)
 def _copy(a: Any, order: Any = "K", subok: bool = False) -> Any:
-    return as_tensor(a)
+    return F.identity(a)
 
 
 @stands_for(np.astype)
 def _astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
-    refuse("astype", device=device)
-    return F.cast(x, dtype)
+    return F.astype(x, dtype, copy=copy, device=device)
 
 
 # --- elementwise functions that are no ufuncs -----------------------------------------------------

@@ -2,7 +2,7 @@
 
 Each entry builds the node of the graphflow function named beside it. Arguments that only make sense for arrays
 in memory (`out`, `where`, `casting`, ...) are refused by name, never ignored. Functions that take NumPy's
-signatures are in `numpy_functions` and `numpy_arrays`.
+signatures are in `numpy_functions`, `numpy_arrays`, `numpy_linalg` and `numpy_order`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from graphflow.op import F
 from graphflow.operators import NUMPY_FUNCTIONS, NUMPY_REDUCTIONS
-from graphflow.ops import numpy_arrays  # noqa: F401  # enters its functions in the table
+from graphflow.ops import numpy_arrays, numpy_linalg, numpy_order  # noqa: F401  # enter their functions in the table
 from graphflow.ops.numpy_functions import FUNCTIONS, refuse
 
 __all__ = ["REDUCTIONS", "UFUNCS"]
@@ -116,7 +116,7 @@ def _call(ufunc: np.ufunc, name: str) -> Callable[..., Any]:
             casting=None if casting == "same_kind" else casting,
             **others,
         )
-        return F.table[name](*inputs)
+        return getattr(F, name)(*inputs)
 
     return build
 
@@ -133,9 +133,9 @@ def _reduce(ufunc: np.ufunc, name: str) -> Callable[..., Any]:
         where = others.pop("where", True)
         refuse(f"{ufunc.__name__}.reduce", out=out, where=None if where is True else where, **others)
         if name in ("sum", "prod"):
-            return F.table[name](array, axis=axis, keepdims=keepdims, dtype=dtype)
+            return getattr(F, name)(array, axis=axis, keepdims=keepdims, dtype=dtype)
         refuse(f"{ufunc.__name__}.reduce", dtype=dtype)
-        return F.table[name](array, axis=axis, keepdims=keepdims)
+        return getattr(F, name)(array, axis=axis, keepdims=keepdims)
 
     return build
 

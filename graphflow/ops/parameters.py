@@ -9,7 +9,7 @@ from typing import Any
 from graphflow.errors import ArgumentError, shorten
 from graphflow.ops.constant import python_number
 
-__all__ = ["at_least_zero", "choice", "finite_number", "fraction", "positive"]
+__all__ = ["at_least_zero", "choice", "finite_number", "fraction", "positive_number"]
 
 
 def finite_number(op: str, what: str, value: Any) -> float:
@@ -20,7 +20,7 @@ def finite_number(op: str, what: str, value: Any) -> float:
     return number
 
 
-def positive(op: str, what: str, value: Any) -> float:
+def positive_number(op: str, what: str, value: Any) -> float:
     """A finite Python float above 0. Raises ArgumentError for anything else."""
     number = finite_number(op, what, value)
     if not number > 0:

@@ -18,6 +18,8 @@ import numpy as np
 from graphflow.errors import ArgumentError, RunError, shorten
 from graphflow.graph import Tensor
 from graphflow.op import F, Op, Trait, declare, public
+from graphflow.ops.cast import numpy_dtype
+from graphflow.ops.constant import constant_value
 from graphflow.ops.elementwise import SQUARE
 from graphflow.ops.ufunc import (
     Ufunc,
@@ -31,7 +33,7 @@ from graphflow.ops.ufunc import (
     reals2,
     unbroadcast,
 )
-from graphflow.types import is_floating
+from graphflow.types import TensorType, is_floating, is_integer
 
 __all__ = ["floor_divide", "pow", "remainder"]
 
@@ -59,11 +61,44 @@ def _remainder_vjp(node: Any, g: Any) -> Sequence[Any]:
 
 _FMOD_LEAVES = "(fmod(x0, x1) != 0 && (fmod(x0, x1) < 0) != (x1 < 0))"  # a remainder of the wrong sign
 
+_INFINITE = "x0 - x0 != 0 || x1 - x1 != 0"  # or NaN
+
+
+def _floor_divide_kernel(xp: Any, x: Any, y: Any, *, out: Any = None) -> Any:
+    """Where an operand is infinite floor(x / y), as the Array API prefers; NumPy gives what Python does."""
+    if is_integer(numpy_dtype(x)):
+        return _FLOOR_DIVIDE(xp, x, y, out=out)
+    if not is_cuda(xp) and not bool(xp.any(xp.isinf(x))) and not bool(xp.any(xp.isinf(y))):
+        return _FLOOR_DIVIDE(xp, x, y, out=out)
+    infinite = xp.isinf(x) | xp.isinf(y)
+    exact = xp.divide(x, y)
+    if out is None:
+        return xp.where(infinite, xp.floor(exact), xp.floor_divide(x, y))
+    xp.floor(exact, out=exact)
+    xp.floor_divide(x, y, out=out)
+    xp.copyto(out, exact, where=infinite)
+    return out
+
+
+def _floor_divide_workspace(inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> int:
+    """Which operands are infinite; their true quotients, where some are."""
+    y = outputs[0]
+    if is_integer(y.dtype):
+        return 0
+    elements: Any = [t.size for t in (*inputs, y)]  # ints by now
+    return int(sum(elements)) + (y.nbytes or 0)
+
+
+_FLOOR_DIVIDE = Ufunc("floor_divide")
+
 FLOOR_DIVIDE = binary(
     "floor_divide",
-    "x1 == 0 ? x0 / x1 : copysign(rint((x0 - fmod(x0, x1)) / x1) - " + _FMOD_LEAVES + ", x0 / x1)",
+    f"x1 == 0 || {_INFINITE} ? floor(x0 / x1) : "
+    "copysign(rint((x0 - fmod(x0, x1)) / x1) - " + _FMOD_LEAVES + ", x0 / x1)",
     lambda node, g: tuple(F.zeros_like(x) for x in node.inputs),
+    kernel=_floor_divide_kernel,
     flops_each=8,
+    workspace=_floor_divide_workspace,
     default_name="floordiv",
     doc="Quotient rounded down.",
 )
@@ -82,8 +117,9 @@ REMAINDER = binary(
 def floor_divide(x: Any, y: Any, name: str | None = None) -> Tensor:
     """`x // y`, rounded towards minus infinity; the gradient is zero.
 
-    Integers stay integers, and `x // 0` is 0 for them; floats follow IEEE 754. Raises DTypeError for
-    bools and complex numbers.
+    Integers stay integers, and `x // 0` is 0 for them. Floats: what `floor(x / y)` is of the exact quotient, also
+    where an operand is infinite, as the Array API prefers: inf // 2 is inf and -1 // inf is -0, for which
+    Python and NumPy give NaN and -1. Raises DTypeError for bools and complex numbers.
     """
     a, b = reals2("floor_divide", x, y, floating=False)
     return node2(FLOOR_DIVIDE, a, b, name)
@@ -105,8 +141,8 @@ def remainder(x: Any, y: Any, name: str | None = None) -> Tensor:
 
 def _known_nonzero(t: Tensor) -> bool:
     """True for a constant scalar other than 0, unless it is fed."""
-    literal = t.op.attrs.get("value")
-    return literal is not None and not t.op.inputs and literal.array.ndim == 0 and bool(literal.array)
+    array = constant_value(t)
+    return array is not None and array.ndim == 0 and bool(array)
 
 
 def _pow_vjp(node: Any, g: Any) -> Sequence[Any]:
@@ -135,8 +171,35 @@ def _integer_pow_kernel(xp: Any, x: Any, y: Any, *, out: Any = None) -> Any:
 
 _POW_KERNEL = Ufunc("pow")
 
+
+def _float_pow_kernel(xp: Any, x: Any, y: Any, *, out: Any = None) -> Any:
+    """IEEE 754's `pow`. NumPy takes the square root where an exponent that is repeated is 0.5: wrong for -inf and -0."""
+    if xp is not np or x.dtype.kind != "f":
+        return _POW_KERNEL(xp, x, y, out=out)
+    half = y == 0.5
+    if not np.any(half):
+        return _POW_KERNEL(xp, x, y, out=out)
+    lowest, zero = half & (x == -np.inf), half & (x == 0)
+    result = np.asarray(np.power(x, y)) if out is None else np.power(x, y, out=out)
+    np.copyto(result, np.inf, where=lowest)
+    np.copyto(result, 0.0, where=zero)
+    return result
+
+
+def _pow_workspace(inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> int:
+    """Where an exponent is 0.5, and the base one for which that matters."""
+    elements: Any = (inputs[0].size, inputs[1].size, outputs[0].size)  # ints by now
+    return elements[0] + elements[1] + 2 * elements[2] if outputs[0].dtype.kind == "f" else 0
+
+
 POW = binary(
-    "pow", "pow(x0, x1)", _pow_vjp, kernel=_POW_KERNEL, flops_each=40, doc="First operand to the second."
+    "pow",
+    "pow(x0, x1)",
+    _pow_vjp,
+    kernel=_float_pow_kernel,
+    flops_each=40,
+    workspace=_pow_workspace,
+    doc="First operand to the second.",
 )
 INTEGER_POW = declare(
     Op(
@@ -169,10 +232,10 @@ def pow(x: Any, y: Any, name: str | None = None) -> Tensor:
     a, b = numbers2("pow", x, y)
     if a.type.dtype.kind != "i":
         return node2(POW, a, b, name)
-    exponent = b.op.attrs.get("value") if not b.op.inputs else None
-    if exponent is not None and exponent.array.size and int(np.min(exponent.array)) < 0:
+    exponent = constant_value(b)
+    if exponent is not None and exponent.size and int(np.min(exponent)) < 0:
         raise ArgumentError(
-            f"pow: {a!r} has integers, whose power {shorten(int(np.min(exponent.array)))} is no integer; "
+            f"pow: {a!r} has integers, whose power {shorten(int(np.min(exponent)))} is no integer; "
             "cast it to a float first"
         )
     return node2(INTEGER_POW, a, b, name)

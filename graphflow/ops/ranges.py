@@ -13,8 +13,10 @@ from graphflow.graph import Tensor, composition, make_node
 from graphflow.op import F, Op, Trait, declare, public
 from graphflow.ops.arguments import flag, static_ints
 from graphflow.ops.cast import dtype_of
-from graphflow.ops.constant import as_tensor, operands
+from graphflow.ops.computed_range import computed_range, whole_numbers
+from graphflow.ops.constant import as_tensor, constant_value, operands
 from graphflow.ops.creation import no_flops
+from graphflow.ops.interchange import on_device
 from graphflow.types import (
     MAX_NBYTES,
     SUPPORTED,
@@ -24,6 +26,7 @@ from graphflow.types import (
     as_dtype,
     as_index,
     default_float,
+    dtype_name,
     is_floating,
     is_integer,
     promote,
@@ -76,9 +79,9 @@ def _arange_kernel(
     xp: Any, *, start: Any, stop: Any, step: Any, dtype: np.dtype[Any], out: Any = None
 ) -> Any:
     """Floats are `start + k * step` in double precision, whatever the dtype, so that no error adds up."""
-    count = _count(start, stop, step)
+    count = as_index(_count(start, stop, step), "arange")
     if is_integer(dtype) and isinstance(start, int) and isinstance(step, int):
-        values = xp.arange(start, start + count * step, step, dtype=dtype_of(xp, dtype))
+        values = whole_numbers(xp, start, count, step, dtype)
     else:
         values = xp.arange(count, dtype=dtype_of(xp, FLOAT64))
         values *= float(step)
@@ -102,8 +105,17 @@ ARANGE = declare(
 
 
 def _end(what: str, value: Any) -> Any:
-    """An int, a finite float or a dimension. Raises ArgumentError for anything else."""
-    value = static_ints(value, f"arange: {what}")
+    """An int, a finite float, a dimension, or a tensor whose value is not known now. Raises ArgumentError."""
+    if hasattr(type(value), "__graphflow_tensor__"):
+        tensor: Tensor = value.__graphflow_tensor__()
+        array = constant_value(tensor)
+        if array is not None and array.ndim == 0:
+            value = array[()]
+        else:
+            try:
+                value = static_ints(tensor, f"arange: {what}")
+            except ArgumentError:
+                return tensor
     if isinstance(value, Dim):
         return value
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (numbers.Real, np.number, np.ndarray)):
@@ -120,24 +132,43 @@ def _end(what: str, value: Any) -> Any:
 
 
 @public
-def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, name: str | None = None) -> Tensor:
+def arange(
+    start: Any,
+    stop: Any = None,
+    step: Any = 1,
+    dtype: Any = None,
+    name: str | None = None,
+    *,
+    device: Any = None,
+) -> Tensor:
     """The numbers start, start + step, ... up to but without `stop`, as a vector; from 0 with one argument.
 
-    Its length is ceil((stop - start) / step), and 0 where the step leads away from `stop`. The ends may be
-    sizes from `gf.shape`. dtype: int64 if all are ints, else the default float.
+    Its length is ceil((stop - start) / step), and 0 where the step leads away from `stop`. The three may be
+    sizes from `gf.shape`, or 0-d tensors that only a run knows: then the length is unknown before it.
+    dtype: int64 if all are ints, else the default float; that of the tensors where they decide the length.
+    device: where it is made, as for `gf.device`.
     Raises ArgumentError for a step of 0 or what is not finite, ShapeError for 2^63 elements or more,
-    DTypeError for numbers that do not fit the dtype.
+    DTypeError for numbers that do not fit the dtype; RunError where only the run shows it.
     """
     if stop is None:
         start, stop = 0, start
-    first, last, by = _end("start", start), _end("stop", stop), _end("step", step)
-    whole = not any(isinstance(v, float) for v in (first, last, by))
+    ends = (_end("start", start), _end("stop", stop), _end("step", step))
+    if any(type(v) is Tensor for v in ends):
+        if any(isinstance(v, Dim) for v in (start, stop, step)):
+            raise ArgumentError("arange: beside a tensor a dimension must be one too: say gf.shape(x)[axis]")
+        with on_device(device):
+            return computed_range(start, stop, step, dtype, name)
+    first, last, by = ends
+    whole = not any(isinstance(v, float) for v in ends)
     own = (SUPPORTED["int64"] if whole else default_float()) if dtype is None else as_dtype(dtype)
-    if own.kind in "bc":
-        raise DTypeError(f"arange: dtype must be an integer or real floating type, not {own.name}")
+    if own.kind in "bcO":
+        raise DTypeError(f"arange: dtype must be an integer or real floating type, not {dtype_name(own)}")
     if not whole and is_integer(own):
         raise DTypeError(f"arange: {first}, {last}, {by} are not all ints, so dtype cannot be {own.name}")
-    return make_node(ARANGE, (), {"start": first, "stop": last, "step": by, "dtype": own}, name).outputs[0]
+    with on_device(device):
+        return make_node(ARANGE, (), {"start": first, "stop": last, "step": by, "dtype": own}, name).outputs[
+            0
+        ]
 
 
 # --- linspace -------------------------------------------------------------------------------------
@@ -212,17 +243,19 @@ def linspace(
     *,
     dtype: Any = None,
     endpoint: bool = True,
+    device: Any = None,
 ) -> Tensor:
     """`num` evenly spaced numbers from `start` to `stop`, which is the last one unless `endpoint` is False.
 
     start, stop: numbers, or 0-d floating tensors, through which gradients flow. dtype: the default float, or
-        the complex type that holds it. Raises ArgumentError for a negative `num`, an infinity or a NaN.
+        the complex type that holds it. device: where it is made, as for `gf.device`. Raises ArgumentError for a negative `num`, an infinity or a NaN.
     """
     count = as_index(static_ints(num, "linspace: num"), "linspace: num")
     if not 0 <= count <= MAX_NBYTES:
         raise ArgumentError(f"linspace: num must not be negative, nor above 2^63, got {count}")
     if hasattr(type(start), "__graphflow_tensor__") or hasattr(type(stop), "__graphflow_tensor__"):
-        return _linspace_of_tensors(start, stop, count, dtype, endpoint, name)
+        with on_device(device):
+            return _linspace_of_tensors(start, stop, count, dtype, endpoint, name)
     first, last = _number("start", start), _number("stop", stop)
     is_complex = isinstance(first, complex) or isinstance(last, complex)
     least = promote(SUPPORTED["complex64"], default_float()) if is_complex else default_float()
@@ -238,7 +271,8 @@ def linspace(
         "dtype": own,
         "endpoint": flag(endpoint, "linspace", "endpoint"),
     }
-    return make_node(LINSPACE, (), attrs, name).outputs[0]
+    with on_device(device):
+        return make_node(LINSPACE, (), attrs, name).outputs[0]
 
 
 def _linspace_of_tensors(

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from graphflow.errors import ArgumentError, DTypeError, ShapeError, shorten
 from graphflow.graph import Tensor, composition
 from graphflow.op import F, public
 from graphflow.ops.arguments import flag
 from graphflow.ops.constant import python_number
-from graphflow.ops.parameters import at_least_zero, finite_number, positive
+from graphflow.ops.parameters import at_least_zero, finite_number, positive_number
 from graphflow.ops.ufunc import operand, reals, reals2
 from graphflow.types import as_index
 
@@ -50,7 +48,7 @@ def celu(x: Any, alpha: float = 1.0, name: str | None = None) -> Tensor:
 
     alpha: a positive number. Raises ArgumentError for another. Source: Barron 2017.
     """
-    t, width = reals("celu", x), positive("celu", "alpha", alpha)
+    t, width = reals("celu", x), positive_number("celu", "alpha", alpha)
     with composition("Celu" if name is None else name) as scope:
         above = F.greater(t, 0)
         below = F.expm1(F.where(above, 0, t) / width) * width
@@ -65,7 +63,8 @@ def crelu(x: Any, axis: int = -1, name: str | None = None) -> Tensor:
     """
     t = reals("crelu", x, floating=False)
     with composition("CRelu" if name is None else name) as scope:
-        return F.concat([F.relu(t), F.relu(-t)], axis, name=scope)  # type: ignore[no-any-return]
+        opposite = F.zeros_like(t) if t.type.dtype.kind == "u" else F.relu(-t)
+        return F.concat([F.relu(t), opposite], axis, name=scope)  # type: ignore[no-any-return]
 
 
 @public
@@ -101,19 +100,19 @@ def rrelu(
     low, high = finite_number("rrelu", "lower", lower), finite_number("rrelu", "upper", upper)
     if low > high:
         raise ArgumentError(f"rrelu: lower must be at most upper, got {low} and {high}")
+    if seed is not None and not 0 <= as_index(seed, "rrelu: seed") < 2**64:
+        raise ArgumentError(f"rrelu: seed must be at least 0 and less than 2^64, not {shorten(seed)}")
+    on = training if hasattr(type(training), "__graphflow_tensor__") else flag(training, "rrelu", "training")
     with composition("RRelu" if name is None else name) as scope:
         above = F.greater(t, 0)
         slope: Any = (low + high) / 2
-        if low < high and not (isinstance(training, (bool, np.bool_)) and not training):
+        if low < high and on is not False:
             drawn = F.random_uniform_like(t, low, high, seed=seed)
-            fixed = isinstance(training, (bool, np.bool_))
-            slope = drawn if fixed else F.where(_decision(training), drawn, slope)
+            slope = drawn if on is True else F.where(_decision(on), drawn, slope)
         return F.where(above, t, F.where(above, 0, t) * slope, name=scope)  # type: ignore[no-any-return]
 
 
 def _decision(training: Any) -> Tensor:
-    if not hasattr(type(training), "__graphflow_tensor__"):
-        training = flag(training, "rrelu", "training")
     t = operand("rrelu", training)
     if t.type.dtype.kind != "b":
         raise DTypeError(f"rrelu: training must be a scalar bool, got {t!r}")
@@ -164,7 +163,10 @@ def hard_sigmoid(x: Any, alpha: float = 0.2, beta: float = 0.5, name: str | None
     Raises ArgumentError unless alpha is positive and beta finite.
     """
     t = reals("hard_sigmoid", x)
-    slope, middle = positive("hard_sigmoid", "alpha", alpha), finite_number("hard_sigmoid", "beta", beta)
+    slope, middle = (
+        positive_number("hard_sigmoid", "alpha", alpha),
+        finite_number("hard_sigmoid", "beta", beta),
+    )
     with composition("HardSigmoid" if name is None else name) as scope:
         return _between(t * slope + middle, 0.0, 1.0, scope)
 

@@ -12,10 +12,11 @@ from graphflow.errors import ArgumentError, ShapeError, shorten
 from graphflow.graph import Tensor, composition, make_node
 from graphflow.op import F, Op, Trait, declare, public
 from graphflow.ops.arguments import axis_attr, listed, static_ints, typed
-from graphflow.ops.constant import as_tensor
+from graphflow.ops.computed_repeat import computed_repeat
+from graphflow.ops.constant import as_tensor, constant_value
 from graphflow.ops.joining import one_axis
 from graphflow.ops.shape import expand_dims, flatten, unflatten
-from graphflow.types import TensorType, as_index, normalize_axes, normalize_axis
+from graphflow.types import TensorType, as_index, is_integer, normalize_axes, normalize_axis
 
 __all__ = ["repeat", "roll", "tile"]
 
@@ -138,8 +139,10 @@ REPEAT = declare(
 def repeat(x: Any, repeats: Any, axis: int | None = None, name: str | None = None) -> Tensor:
     """Each element of `x` repeated along `axis`: [a, b] twice is [a, a, b, b]; flattened first without an axis.
 
-    repeats: one count, or one for each element of the axis, which must be known when the graph is built.
-    Raises ArgumentError for negative or non-integer counts or a bad axis, ShapeError for a wrong number of counts.
+    repeats: one count, or one for each element of the axis. Where a run computes them, the length of the axis
+        is unknown before it.
+    Raises ArgumentError for negative or non-integer counts or a bad axis, ShapeError for a wrong number of counts;
+    RunError for a negative count that only the run shows.
     """
     x = as_tensor(x)
     if axis is None:
@@ -147,7 +150,9 @@ def repeat(x: Any, repeats: Any, axis: int | None = None, name: str | None = Non
     if x.type.shape == ():
         raise ShapeError(f"repeat: x must have at least one axis for axis={axis}, got {x!r}")
     place = one_axis("repeat", axis, x)
-    counts = static_ints(repeats, "repeat: repeats")
+    counts = _known_counts(repeats)
+    if isinstance(counts, Tensor):
+        return computed_repeat(x, counts, place, name)
     if isinstance(counts, np.ndarray):
         counts = counts.tolist()
     listed_counts = [counts] if not isinstance(counts, (list, tuple)) else list(counts)
@@ -166,6 +171,20 @@ def repeat(x: Any, repeats: Any, axis: int | None = None, name: str | None = Non
     with composition("repeat" if name is None else name):
         result: Tensor = F.take(x, np.repeat(np.arange(len(numbers)), numbers), place)
     return result
+
+
+def _known_counts(repeats: Any) -> Any:
+    """Counts as they are given, or the value of a tensor that is known now; any other tensor itself."""
+    if not hasattr(type(repeats), "__graphflow_tensor__"):
+        return repeats
+    tensor: Tensor = repeats.__graphflow_tensor__()
+    value = constant_value(tensor)
+    if value is not None and is_integer(value.dtype) and value.ndim <= 1:
+        return value
+    try:
+        return static_ints(tensor, "repeat: repeats")
+    except ArgumentError:
+        return tensor
 
 
 # --- roll -----------------------------------------------------------------------------------------

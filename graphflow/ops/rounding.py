@@ -1,4 +1,4 @@
-"""Rounding to integers and the neighbours of a floating point number. Integers are returned as they are."""
+"""Rounding to integers and the neighbours of a floating point number. Integers keep their value, in a tensor of its own."""
 
 from __future__ import annotations
 
@@ -54,34 +54,34 @@ SIGNBIT = unary(
 )
 
 
-def _rounded(op: Any, what: str, x: Any, name: str | None) -> Tensor:
-    x = reals(what, x, floating=False)
-    return x if is_integer(x.type.dtype) else node1(op, x, name)
+def _rounded(op: Any, x: Tensor, name: str | None) -> Tensor:
+    if is_integer(x.type.dtype):
+        return F.identity(x, name=name)  # type: ignore[no-any-return]
+    return node1(op, x, name)
 
 
 @public
 def floor(x: Any, name: str | None = None) -> Tensor:
     """The largest whole number not above `x`, in the dtype of `x`. The gradient is zero."""
-    return _rounded(FLOOR, "floor", x, name)
+    return _rounded(FLOOR, reals("floor", x, floating=False), name)
 
 
 @public
 def ceil(x: Any, name: str | None = None) -> Tensor:
     """The smallest whole number not below `x`, in the dtype of `x`. The gradient is zero."""
-    return _rounded(CEIL, "ceil", x, name)
+    return _rounded(CEIL, reals("ceil", x, floating=False), name)
 
 
 @public
 def trunc(x: Any, name: str | None = None) -> Tensor:
     """`x` without its fraction, in the dtype of `x`. The gradient is zero."""
-    return _rounded(TRUNC, "trunc", x, name)
+    return _rounded(TRUNC, reals("trunc", x, floating=False), name)
 
 
 @public
 def round(x: Any, name: str | None = None) -> Tensor:
     """The nearest whole number, half to even; the parts of a complex number one by one. The gradient is zero."""
-    x = numbers("round", x)
-    return x if is_integer(x.type.dtype) else node1(ROUND, x, name)
+    return _rounded(ROUND, numbers("round", x), name)
 
 
 @public

@@ -99,26 +99,31 @@ def _kernel(
             raise RunError(f"scan: elems have {length} and {e.shape[0]} elements along the first axis")
     n_ys = len(used) - 2 * n_carry
     ys: list[Any] = [None] * n_ys
+    wanted = [k for k in range(n_ys) if used[n_carry + k]]
     saved: list[list[Any] | None] = [[] if u else None for u in used[n_carry + n_ys :]]
+    kept = [(rows, k) for k, rows in enumerate(saved) if rows is not None]
+    shapes = [c.shape for c in carry]
+    indices = xp.arange(length, dtype=xp.int64)
     for t in reversed(range(length)) if reverse else range(length):
-        for rows, value in zip(saved, carry, strict=True):
-            if rows is not None:
-                rows.append(value)
-        index = xp.asarray(t, dtype=xp.int64)
-        results = run([index, *carry, *[e[t, ...] for e in elems], *consts])
-        check_run(carry, results, varying, "scan")
-        carry = results[:n_carry]
-        for k, value in enumerate(results[n_carry:]):
-            if not used[n_carry + k]:
-                continue
-            if ys[k] is None:
-                ys[k] = xp.empty((length, *value.shape), dtype=value.dtype)
-            if value.shape != ys[k].shape[1:]:
+        for rows, k in kept:
+            rows.append(carry[k])
+        results = run([indices[t, ...], *carry, *[e[t, ...] for e in elems], *consts])
+        new = results[:n_carry]
+        now = [c.shape for c in new]
+        if now != shapes:
+            check_run(carry, new, varying, "scan")
+            shapes = now
+        carry = new
+        for k in wanted:
+            value, stacked = results[n_carry + k], ys[k]
+            if stacked is None:
+                stacked = ys[k] = xp.empty((length, *value.shape), dtype=value.dtype)
+            if value.shape != stacked.shape[1:]:
                 raise RunError(
-                    f"scan: result {k} has shape {list(value.shape)} for element {t}, but {list(ys[k].shape[1:])} "
+                    f"scan: result {k} has shape {list(value.shape)} for element {t}, but {list(stacked.shape[1:])} "
                     "for those before; results are stacked, so they need one shape"
                 )
-            ys[k][t, ...] = value
+            stacked[t, ...] = value
     if not length:
         ys = _empty(xp, step, carry, elems, consts, sizes)
     stacks = [

@@ -16,15 +16,18 @@ from graphflow.ops.constant import as_tensor
 from graphflow.ops.flat_index import as_indices, check_constants, split_points, tensor_of
 from graphflow.ops.scatter_kernels import COMBINE
 from graphflow.ops.scatter_ops import SCATTER_ND, scatter_at
-from graphflow.types import is_numeric, promote
+from graphflow.types import is_floating, is_numeric, promote
 
 __all__ = [
+    "divided_at",
     "index_scatter",
     "scatter_nd",
     "scattered",
     "tensor_scatter_nd_add",
+    "tensor_scatter_nd_div",
     "tensor_scatter_nd_max",
     "tensor_scatter_nd_min",
+    "tensor_scatter_nd_mul",
     "tensor_scatter_nd_sub",
     "tensor_scatter_nd_update",
 ]
@@ -121,3 +124,30 @@ def tensor_scatter_nd_min(tensor: Any, indices: Any, updates: Any, name: str | N
 def tensor_scatter_nd_max(tensor: Any, indices: Any, updates: Any, name: str | None = None) -> Tensor:
     """As `tensor_scatter_nd_update`, keeping the greatest; ties share the gradient evenly."""
     return _nd("max", tensor, indices, updates, name)
+
+
+@public
+def tensor_scatter_nd_mul(tensor: Any, indices: Any, updates: Any, name: str | None = None) -> Tensor:
+    """As `tensor_scatter_nd_update`, multiplying, in the order of the indices."""
+    return _nd("mul", tensor, indices, updates, name)
+
+
+@public
+def tensor_scatter_nd_div(tensor: Any, indices: Any, updates: Any, name: str | None = None) -> Tensor:
+    """As `tensor_scatter_nd_update`, dividing by the product of the updates of a point. A composition.
+
+    Raises DTypeError for integers too, whose quotients are none.
+    """
+    label = "tensor_scatter_nd_div"
+    x, index = as_tensor(tensor), as_indices(label, indices)
+    with composition(label if name is None else name):
+        rank = None if x.type.shape is None else len(x.type.shape)
+        return divided_at(label, x, split_points(label, index, rank, least=1), updates)
+
+
+def divided_at(op: str, x: Tensor, indices: Sequence[Tensor], updates: Any) -> Tensor:
+    """`x` divided by the product of the updates at each place."""
+    if not is_floating(x.type.dtype):
+        raise DTypeError(f"{op}: {x.type} cannot be divided in place; cast it to a floating type first")
+    quotient: Tensor = x / scattered(op, F.ones_like(x), indices, updates, 0, "mul")
+    return quotient

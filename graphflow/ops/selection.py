@@ -47,6 +47,7 @@ WHERE = declare(
         dtype=lambda condition, x, y: x.dtype,
         scalar_expr="x0 ? x1 : x2",
         default_name="Select",
+        takes_strings=True,
         doc="Elements of the second operand where the first is true, else of the third.",
     )
 )
@@ -54,18 +55,21 @@ WHERE = declare(
 
 @public
 def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None) -> Tensor:
-    """`x` where `condition` is true, else `y`; all three broadcast.
+    """`x` where `condition` is true, else `y`; all three broadcast. With `condition` alone, `argwhere` of it.
 
     Both values are computed, and one of them is chosen: NaN or infinity in the other does not show. The
     gradient of the one not chosen is exactly 0, but what computes it may still turn 0 into NaN (0 · inf):
     choose a harmless argument for it with a second `where`.
-    TensorFlow 1's form with `condition` alone, the indices of its true elements, has a size that depends on
-    values: an ArgumentError here; `boolean_mask` picks elements instead.
-    Raises DTypeError unless `condition` is bool, ShapeError for shapes that do not broadcast.
+    TensorFlow 1's form with `condition` alone gives the coordinates of its true elements, int64[count, rank]; how
+    many there are is known only at the run.
+    Raises DTypeError unless `condition` is bool, ArgumentError for one value without the other, ShapeError for shapes
+    that do not broadcast.
     """
     condition = operand("where", condition)
     if condition.type.dtype.kind != "b":
         raise DTypeError(f"where: the condition {condition!r} must be bool; compare it, such as `x != 0`")
+    if x is None and y is None:
+        return F.argwhere(condition, name=name)  # type: ignore[no-any-return]
     if x is None or y is None:
         raise ArgumentError(
             "where: give both x and y; to pick the elements where it is true, use gf.boolean_mask"
@@ -137,7 +141,7 @@ def clip(x: Any, min: Any = None, max: Any = None, name: str | None = None) -> T
     or in a bound gives NaN. At a bound, half of the gradient passes.
     """
     if min is None and max is None:
-        return operand("clip", x)
+        return F.identity(operand("clip", x), name=name)  # type: ignore[no-any-return]
     with composition("clip_by_value" if name is None else name) as scope:
         if max is None:
             return maximum(x, min, name=scope)

@@ -88,6 +88,7 @@ RESHAPE = declare(
         ),
         view=lambda x, y, attrs, contiguous: True if contiguous else None,
         default_name="Reshape",
+        takes_strings=True,
         doc="The same elements, in row-major order, in another shape.",
     )
 )
@@ -213,8 +214,15 @@ def _axis(x: Tensor, axis: Any, what: str, argument: str = "axis") -> int:
 # --- axes of size 1 -------------------------------------------------------------------------------
 
 
+class PlaceError(ArgumentError, IndexError):
+    """A new axis at a place that the result does not have: an IndexError too, as the Array API asks."""
+
+
 def _infer_expand(x: TensorType, *, axis: tuple[int, ...]) -> TensorType:
     ndim = x.rank + len(axis)
+    for a in axis:
+        if not -ndim <= a < ndim:
+            raise PlaceError(f"axis {a} is out of range for rank {ndim}")
     new = normalize_axes(axis, ndim)
     old = iter(x.dims)
     return typed(x.dtype, tuple([1 if k in new else next(old) for k in range(ndim)]))
@@ -239,6 +247,7 @@ EXPAND_DIMS = declare(
         Trait.OUT,
         view=lambda x, y, attrs, contiguous: contiguous,
         default_name="ExpandDims",
+        takes_strings=True,
         doc="New axes of size 1.",
     )
 )
@@ -248,7 +257,7 @@ EXPAND_DIMS = declare(
 def expand_dims(x: Any, axis: int | Sequence[int] = 0, name: str | None = None) -> Tensor:
     """`x` with a new axis of size 1 at each place in `axis`, counted in the result.
 
-    Raises ArgumentError for a place that is repeated or outside the result's rank.
+    Raises ArgumentError for a place that is repeated or outside the result's rank (then an IndexError too).
     """
     x = as_tensor(x)
     items = axis if isinstance(axis, (tuple, list)) else (axis,)
@@ -294,6 +303,7 @@ SQUEEZE = declare(
         Trait.OUT,
         view=lambda x, y, attrs, contiguous: contiguous,
         default_name="Squeeze",
+        takes_strings=True,
         doc="Axes of size 1 removed.",
     )
 )

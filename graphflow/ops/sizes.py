@@ -33,6 +33,7 @@ SHAPE = declare(
         dtype=lambda x: TensorType(INT64, (unknown_dim(),)),
         flops=lambda inputs, outputs: 0,
         default_name="Shape",
+        takes_strings=True,
         doc="The sizes of all axes.",
     )
 )
@@ -55,6 +56,7 @@ SIZE = declare(
         dtype=lambda x, *, axis: TensorType(INT64, ()),
         flops=lambda inputs, outputs, axis: 0,
         default_name="Size",
+        takes_strings=True,
         doc="The number of elements, or the product of the sizes of some axes.",
     )
 )

@@ -110,6 +110,7 @@ STRIDED_SLICE = declare(
         lambda node, g: (strided_slice_grad(g, node.inputs[0], **node.attrs),),
         Trait.OUT,
         view=_view_slice,
+        takes_strings=True,
         doc="Every so-many-th element from a start to a stop, along each axis.",
     )
 )

@@ -33,7 +33,7 @@ from graphflow.operators import Operators
 from graphflow.ops.arguments import items_of
 from graphflow.ops.constant import as_tensor, weak_dtype
 from graphflow.ops.views import put
-from graphflow.types import Shape, TensorType, dims_equal
+from graphflow.types import STRING, Shape, TensorType, dims_equal
 
 __all__ = [
     "Variable",
@@ -42,6 +42,8 @@ __all__ = [
     "assign_sub",
     "global_variables",
     "global_variables_initializer",
+    "local_variables",
+    "local_variables_initializer",
     "trainable_variables",
     "variables_initializer",
 ]
@@ -175,6 +177,8 @@ class Variable(Operators):
         with name_scope(full + "/", graph), control_dependencies(None):
             value = initial_value() if callable(initial_value) else initial_value
             initial = Variable._initial(value, dtype)
+        if initial.type.dtype is STRING:
+            raise DTypeError(f"Variable '{full}': a variable holds numbers or bools, not {initial.type}")
         if not initial.type.is_static:
             raise ShapeError(
                 f"Variable '{full}': the shape of its initial value, {initial.type}, must be known"
@@ -379,6 +383,11 @@ def global_variables(scope: str | None = None) -> list[Variable]:
     return get_default_graph().get_collection(GLOBAL, scope)
 
 
+def local_variables(scope: str | None = None) -> list[Variable]:
+    """The variables that are neither trained nor saved, such as the sums that metrics keep."""
+    return get_default_graph().get_collection(GraphKeys.LOCAL_VARIABLES, scope)
+
+
 def trainable_variables(scope: str | None = None) -> list[Variable]:
     """The variables that optimizers update by default."""
     return get_default_graph().get_collection(TRAINABLE, scope)
@@ -397,3 +406,8 @@ def variables_initializer(var_list: Any, name: str = "init") -> Node:
 def global_variables_initializer() -> Node:
     """One operation that gives every variable made so far its initial value."""
     return variables_initializer(global_variables())
+
+
+def local_variables_initializer() -> Node:
+    """One operation that gives every local variable made so far its initial value: metrics begin anew."""
+    return variables_initializer(local_variables(), "init_local")

@@ -45,6 +45,7 @@ TAKE = declare(
         Trait.OUT | Trait.FALLIBLE,
         flops=lambda inputs, outputs, axis: 0,
         workspace=take_workspace,
+        takes_strings=True,
         doc="Adjacent axes replaced by what their index arrays pick.",
     )
 )

@@ -11,7 +11,8 @@ from typing import Any
 
 from graphflow.graph import Tensor
 from graphflow.op import F, public
-from graphflow.ops.ufunc import binary, floats, node1, node2, reals2, unary, unbroadcast
+from graphflow.ops.cast import numpy_dtype
+from graphflow.ops.ufunc import Ufunc, binary, floats, node1, node2, reals2, unary, unbroadcast
 
 __all__ = [
     "acos",
@@ -58,10 +59,31 @@ EXP2 = unary(
     flops_each=20,
     doc="2 to the power x.",
 )
+_EXPM1 = Ufunc("expm1")
+
+
+def _expm1_kernel(xp: Any, x: Any, *, out: Any = None) -> Any:
+    """Complex numbers whose exponential is infinite, or no number, go by exp(x) - 1, which has C99's values there."""
+    if numpy_dtype(x).kind != "c":
+        return _EXPM1(xp, x, out=out)
+    result = xp.expm1(x)
+    beyond = xp.logical_not(xp.isfinite(result))
+    if bool(xp.any(beyond)):
+        result = xp.where(beyond, xp.exp(x) - 1, result)
+    if out is None:
+        return result
+    xp.copyto(out, result)
+    return out
+
+
 EXPM1 = unary(
     "expm1",
     "expm1(x0)",
     lambda node, g: (g * F.conj(node.outputs[0] + 1),),
+    kernel=_expm1_kernel,
+    workspace=lambda inputs, outputs: (
+        4 * (outputs[0].nbytes or 0) + int(outputs[0].size) if outputs[0].dtype.kind == "c" else 0
+    ),
     flops_each=25,
     doc="exp(x) - 1, exact near 0.",
 )

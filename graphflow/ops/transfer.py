@@ -12,6 +12,7 @@ TRANSFER = declare(
         lambda x, *, source, target: x,
         vjp=lambda node, g: (g,),
         flops=lambda inputs, outputs, source, target: 0,
+        takes_strings=True,
         doc="A copy from one device to another.",
     )
 )

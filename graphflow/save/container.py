@@ -14,7 +14,9 @@ Nothing in the file is ever executed, imported or evaluated, and nothing is beli
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
+import math
 import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +29,7 @@ from safetensors.numpy import save as save_tensors
 
 from graphflow.errors import FormatError, MemoryLimitError, shorten
 from graphflow.files import as_path, open_regular, read_exactly
-from graphflow.types import SUPPORTED
+from graphflow.types import STRING, SUPPORTED
 
 __all__ = ["MAGIC", "VERSION", "pack", "parse_json", "unpack"]
 
@@ -64,11 +66,31 @@ def pack(header: Mapping[str, Any], constants: Sequence[np.ndarray[Any, Any]]) -
 
 
 def _storable(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    if array.dtype is STRING:
+        return _packed(array.ravel().tolist())
     array = np.asarray(array, order="C")  # safetensors reads the memory as it lies
     stored = _STORED.get(array.dtype.name)
     if stored is None:
         return array
     return (array.reshape((*array.shape, 1)) if array.dtype.kind == "c" else array).view(stored)
+
+
+def _packed(texts: list[bytes]) -> np.ndarray[Any, Any]:
+    """Texts as bytes: the length of each in 8 bytes, then all of them."""
+    lengths = np.array([len(t) for t in texts], dtype="<u8")
+    return np.frombuffer(lengths.tobytes() + b"".join(texts), dtype=np.uint8)
+
+
+def _unpacked(stored: np.ndarray[Any, Any], count: int) -> list[bytes] | None:
+    data = stored.tobytes() if stored.dtype == np.uint8 and stored.ndim == 1 else b""
+    if count > len(data) // 8:
+        return [] if count == 0 and not data else None
+    ends = [8 * count]
+    for length in np.frombuffer(data, "<u8", count).tolist():
+        ends.append(ends[-1] + length)
+    if ends[-1] != len(data):
+        return None
+    return [data[a:b] for a, b in itertools.pairwise(ends)]
 
 
 # --- reading ----------------------------------------------------------------------------------------
@@ -179,6 +201,13 @@ def _stored_arrays(blob: bytes) -> dict[str, np.ndarray[Any, Any]]:
 
 def restored(stored: np.ndarray[Any, Any], dtype: str, shape: tuple[int, ...]) -> np.ndarray[Any, Any] | None:
     """A constant of that type from the array it was stored as; None where that array does not fit."""
+    if dtype == "string":
+        texts = _unpacked(stored, math.prod(shape))
+        if texts is None:
+            return None
+        array = np.empty(len(texts), dtype=STRING)
+        array[:] = texts
+        return array.reshape(shape)
     kept_as = _STORED.get(dtype, dtype)
     pairs = (2,) if dtype.startswith("complex") else ()
     if stored.dtype.name != kept_as or stored.shape != (*shape, *pairs):

@@ -20,7 +20,7 @@ from graphflow.save.rows import symbol_key
 from graphflow.save.signature import attribute_types
 from graphflow.save.state import MAX_COUNT, collections_of, names_of, output_of, variables_of
 from graphflow.save.tables import Tables, integer, listed, record, row_of, text
-from graphflow.types import SUPPORTED, Dim, TensorType, substitute
+from graphflow.types import BY_NAME, Dim, TensorType, dtype_name, substitute
 
 __all__ = ["decode", "names_in"]
 
@@ -264,7 +264,7 @@ class _Decoder:
 def _is_type(type_: TensorType) -> bool:
     """Whether both parts of a type are what they should be; True, which equals 1, is no size."""
     dtype, shape = type_
-    if not isinstance(dtype, np.dtype) or dtype.name not in SUPPORTED:
+    if not isinstance(dtype, np.dtype) or dtype_name(dtype) not in BY_NAME:
         return False
     return shape is None or (type(shape) is tuple and all(type(d) is int or type(d) is Dim for d in shape))
 

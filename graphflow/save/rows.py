@@ -18,7 +18,7 @@ from graphflow.ops.body import Body
 from graphflow.ops.constant import Literal
 from graphflow.origin import UNKNOWN, Origin
 from graphflow.save.container import MAX_DIGITS
-from graphflow.types import SUPPORTED, Dim, TensorType
+from graphflow.types import BY_NAME, Dim, TensorType, dtype_name
 
 __all__ = ["MAX_NESTING", "Rows", "float_text", "numbered", "symbol_key"]
 
@@ -53,8 +53,8 @@ class Rows:
         return {
             "symbols": self._symbol_rows(),
             "dims": [self._terms(d) for d in self._dims],
-            "types": [[t.dtype.name, self._shape(t)] for t in self._types],
-            "constants": [[a.dtype.name, list(a.shape)] for a in self.arrays],
+            "types": [[dtype_name(t.dtype), self._shape(t)] for t in self._types],
+            "constants": [[dtype_name(a.dtype), list(a.shape)] for a in self.arrays],
             "places": [[p.file, p.line, p.function] for p in self._places],
         }
 
@@ -92,8 +92,8 @@ class Rows:
             return {"body": bodies[value]}
         if kind is TensorType:
             return {"type": self.type(value)}
-        if isinstance(value, np.dtype) and value.name in SUPPORTED:
-            return {"dtype": value.name}
+        if isinstance(value, np.dtype) and dtype_name(value) in BY_NAME:
+            return {"dtype": dtype_name(value)}
         if kind is tuple and depth < MAX_NESTING:
             return self._tuple(value, bodies, depth)
         raise TypeError(shorten(value))

@@ -18,7 +18,7 @@ from graphflow.ops.constant import Literal
 from graphflow.origin import Origin
 from graphflow.save.container import restored
 from graphflow.save.rows import MAX_NESTING, float_text
-from graphflow.types import MAX_NBYTES, MAX_RANK, SUPPORTED, Dim, TensorType, unknown_dim
+from graphflow.types import BY_NAME, MAX_NBYTES, MAX_RANK, Dim, TensorType, dtype_name, unknown_dim
 
 __all__ = ["Tables", "integer", "listed", "record", "row_of", "text"]
 
@@ -105,7 +105,7 @@ class Tables:
     def _type(self, number: int, row: Any) -> TensorType:
         what = f"type {number}"
         name, shape = listed(row, what, 2)
-        dtype = SUPPORTED.get(text(name, what))
+        dtype = BY_NAME.get(text(name, what))
         if dtype is None:
             raise FormatError(f"{what}: {shorten(name)} is not a dtype")
         if shape is None:
@@ -130,7 +130,7 @@ class Tables:
         for k, row in enumerate(rows):
             type = self._type(k, row)
             shape = tuple([d for d in type.dims if isinstance(d, int)]) if type.shape is not None else ()
-            array = restored(stored[str(k)], type.dtype.name, shape) if type.is_static else None
+            array = restored(stored[str(k)], dtype_name(type.dtype), shape) if type.is_static else None
             if array is None:
                 raise FormatError(f"constant {k} is stored as something else than {type}")
             literals.append(Literal(array))
@@ -206,7 +206,7 @@ def _place(number: int, row: Any) -> Origin:
 
 
 def _dtype(name: Any) -> np.dtype[Any]:
-    dtype = SUPPORTED.get(name) if type(name) is str else None
+    dtype = BY_NAME.get(name) if type(name) is str else None
     if dtype is None:
         raise FormatError(f"{shorten(name)} is not a dtype")
     return dtype

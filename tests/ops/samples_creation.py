@@ -113,7 +113,6 @@ def _ranges() -> list[Sample]:
             lambda x: gf.arange(gf.shape(x)[1]),
             (M,),
             lambda x: np.array([0, 1, 2, 3]),
-            unranked=False,
         ),
         _made("linspace", lambda: gf.linspace(0, 1, 5), np.array([0, 0.25, 0.5, 0.75, 1], np.float32)),
         _made(

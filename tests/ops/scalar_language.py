@@ -62,7 +62,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     **{name: getattr(np, name) for name in _SAME_NAME},
     **{f"a{n}": getattr(np, f"arc{n}") for n in ("sin", "cos", "tan", "sinh", "cosh", "tanh", "tan2")},
     **{n: getattr(scipy.special, n) for n in ("erf", "erfc", "erfinv", "digamma", "polygamma")},
-    "pow": np.power,
+    "pow": np.float_power,  # C's: np.power takes the root of -inf for an exponent of 0.5
     "lgamma": lambda x: np.inf if x == -np.inf else scipy.special.gammaln(x),  # C's, where SciPy says -inf
     "creal": np.real,
     "cimag": np.imag,

@@ -20,6 +20,7 @@ from typing import Any
 
 from graphflow.errors import ArgumentError, DTypeError, GraphError, ShapeError, shorten
 from graphflow.graph import (
+    BodyGraph,
     Graph,
     GraphKeys,
     Tensor,
@@ -92,6 +93,9 @@ def get_variable_scope() -> VariableScope:
 
 
 def _store(graph: Graph) -> _Store:
+    """The variables of a graph; those of a loop's body are the ones around it."""
+    while isinstance(graph, BodyGraph) and graph.parent is not None:
+        graph = graph.parent
     if graph.variable_store is None:
         graph.variable_store = _Store()
     store: _Store = graph.variable_store

@@ -126,7 +126,7 @@ def test_a_name_scope_that_is_left_out():
 @pytest.mark.parametrize(
     ("again", "error", "message"),
     [
-        (dict(name="w"), gf.errors.GraphError, r"'w' exists already, made at .*test_variable_scope.py:\d+"),
+        (dict(name="w"), gf.errors.GraphError, r"'w' exists already, made at .*test_variable_scopes.py:\d+"),
         (dict(name="v", reuse=True), gf.errors.GraphError, "no variable 'v' to reuse"),
         (dict(name="w", shape=[3], reuse=True), gf.errors.ShapeError, r"has shape \[2\], not \[3\]"),
         (dict(name="w", dtype="float64", reuse=True), gf.errors.DTypeError, "is float32, not float64"),

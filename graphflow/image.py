@@ -1,0 +1,103 @@
+"""`gf.image`: resizing, cutting, turning, colours, measures and boxes, by TensorFlow 1's names."""
+
+from __future__ import annotations
+
+from graphflow.ops.crop_and_resize import crop_and_resize
+from graphflow.ops.image_adjust import (
+    adjust_brightness,
+    adjust_contrast,
+    adjust_gamma,
+    adjust_hue,
+    adjust_saturation,
+    per_image_standardization,
+    random_brightness,
+    random_contrast,
+    random_hue,
+    random_saturation,
+)
+from graphflow.ops.image_boxes import iou, non_max_suppression, non_max_suppression_padded
+from graphflow.ops.image_color import (
+    convert_image_dtype,
+    grayscale_to_rgb,
+    hsv_to_rgb,
+    rgb_to_grayscale,
+    rgb_to_hsv,
+    rgb_to_yiq,
+    rgb_to_yuv,
+    yiq_to_rgb,
+    yuv_to_rgb,
+)
+from graphflow.ops.image_drawing import draw_bounding_boxes
+from graphflow.ops.image_geometry import (
+    central_crop,
+    crop_to_bounding_box,
+    flip_left_right,
+    flip_up_down,
+    pad_to_bounding_box,
+    random_flip_left_right,
+    random_flip_up_down,
+    resize_image_with_crop_or_pad,
+    rot90,
+    transpose_image,
+)
+from graphflow.ops.image_quality import image_gradients, psnr, sobel_edges, ssim, total_variation
+from graphflow.ops.resize import (
+    ResizeMethod,
+    resize,
+    resize_area,
+    resize_bicubic,
+    resize_bilinear,
+    resize_images,
+    resize_nearest_neighbor,
+    upsample_nearest,
+)
+
+__all__ = [
+    "ResizeMethod",
+    "adjust_brightness",
+    "adjust_contrast",
+    "adjust_gamma",
+    "adjust_hue",
+    "adjust_saturation",
+    "central_crop",
+    "convert_image_dtype",
+    "crop_and_resize",
+    "crop_to_bounding_box",
+    "draw_bounding_boxes",
+    "flip_left_right",
+    "flip_up_down",
+    "grayscale_to_rgb",
+    "hsv_to_rgb",
+    "image_gradients",
+    "iou",
+    "non_max_suppression",
+    "non_max_suppression_padded",
+    "pad_to_bounding_box",
+    "per_image_standardization",
+    "psnr",
+    "random_brightness",
+    "random_contrast",
+    "random_flip_left_right",
+    "random_flip_up_down",
+    "random_hue",
+    "random_saturation",
+    "resize",
+    "resize_area",
+    "resize_bicubic",
+    "resize_bilinear",
+    "resize_image_with_crop_or_pad",
+    "resize_images",
+    "resize_nearest_neighbor",
+    "rgb_to_grayscale",
+    "rgb_to_hsv",
+    "rgb_to_yiq",
+    "rgb_to_yuv",
+    "rot90",
+    "sobel_edges",
+    "ssim",
+    "total_variation",
+    "transpose_image",
+    "upsample_nearest",
+    "yiq_to_rgb",
+    "yuv_to_rgb",
+]

@@ -1,0 +1,44 @@
+"""Every op has samples, says what its gradient is and what it costs; and the page that lists them is up to date."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from graphflow.op import OPS, load_all
+from tests.ops.reference_page import facts, functions_without_docs, gradient_of, page
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "ops.md"
+
+load_all()
+WITHOUT_SAMPLES = {"variable", "read", "assign", "transfer", "draw_counter"}
+"""Ops that users never build on values: their behaviour is tested with sessions."""
+
+
+@pytest.mark.parametrize("name", sorted(OPS))
+def test_an_op_tells_all(name: str) -> None:
+    op, seen = OPS[name], facts()[name]
+    assert op.doc, "no line of documentation"
+    assert seen.samples or name in WITHOUT_SAMPLES, "no sample"
+    assert gradient_of(op, seen), (
+        "its output is a float: give it a `vjp`, or say why there is none: `no_gradient`"
+    )
+    assert not (op.vjp is not None and op.no_gradient), "a gradient, and a reason why there is none"
+    if op.flops is not None and seen.example is not None:
+        inputs, outputs, attrs = seen.example
+        assert int(op.flops(inputs, outputs, **attrs)) >= 0
+    if op.is_elementwise and name != "cast":
+        assert op.scalar_expr is not None or op.vjp is None, "no scalar expression"
+
+
+def test_every_public_function_is_documented() -> None:
+    assert functions_without_docs() == []
+
+
+def test_the_reference_page_is_what_the_tables_say() -> None:
+    text = page()
+    if os.environ.get("UPDATE_DOCS"):
+        PAGE.write_text(text, encoding="utf-8")
+    assert PAGE.read_text("utf-8") == text, "write it anew: UPDATE_DOCS=1"
