@@ -14,6 +14,7 @@ from typing import Any as _Any
 
 from graphflow import backends, config, errors, linalg, nn, random
 from graphflow.backends import list_devices
+from graphflow.backends.namespace import __array_namespace_info__
 from graphflow.eager import eager
 from graphflow.function import function
 from graphflow.gradients import gradients, hessian, jacobian, jvp
@@ -32,6 +33,7 @@ from graphflow.graph import (
 )
 from graphflow.hooks import render
 from graphflow.op import F as _F
+from graphflow.operators import API_VERSION as _API_VERSION
 from graphflow.ops import numpy_protocol as _numpy_protocol  # noqa: F401 fills the tables of NumPy functions
 from graphflow.ops.aliases import (
     arg_max,
@@ -69,7 +71,7 @@ from graphflow.ops.bitwise import (
     bitwise_right_shift,
     bitwise_xor,
 )
-from graphflow.ops.broadcasting import broadcast_arrays, broadcast_to
+from graphflow.ops.broadcasting import broadcast_arrays, broadcast_shapes, broadcast_to
 from graphflow.ops.cast import astype, cast
 from graphflow.ops.comparison import (
     equal,
@@ -102,6 +104,7 @@ from graphflow.ops.creation import (
     zeros_like,
 )
 from graphflow.ops.cumulative import cumprod, cumsum, cumulative_prod, cumulative_sum, linear_recurrence
+from graphflow.ops.data_types import can_cast, finfo, iinfo, isdtype, result_type
 from graphflow.ops.diagonal import diagonal, matrix_diag, meshgrid, trace, tril, triu
 from graphflow.ops.effects import Assert, Print, py_func
 from graphflow.ops.effects import print_ as print
@@ -126,6 +129,7 @@ from graphflow.ops.extrema import argmax, argmin, max, min
 from graphflow.ops.functional import custom_gradient, group, identity, no_op, stop_gradient
 from graphflow.ops.functional import tuple_ as tuple
 from graphflow.ops.indexing import setitem
+from graphflow.ops.interchange import asarray, from_dlpack
 from graphflow.ops.joining import concat, split, stack, unstack
 from graphflow.ops.linalg import dot, matmul, outer, tensordot, vecdot
 from graphflow.ops.loop import while_loop
@@ -198,8 +202,9 @@ from graphflow.types import BY_NAME as _BY_NAME
 from graphflow.types import Dim, TensorType
 
 __version__ = "0.1.0"
+__array_api_version__ = _API_VERSION
 
-bool_ = _BY_NAME["bool"]
+bool = bool_ = _BY_NAME["bool"]
 int8 = _BY_NAME["int8"]
 int16 = _BY_NAME["int16"]
 int32 = _BY_NAME["int32"]
@@ -239,7 +244,6 @@ if TYPE_CHECKING:
     from graphflow.ops.cholesky import cholesky, cholesky_solve
     from graphflow.ops.counting import bincount, confusion_matrix
     from graphflow.ops.cross import cross
-    from graphflow.ops.data_types import can_cast, finfo, iinfo, isdtype, result_type
     from graphflow.ops.determinant import det as matrix_determinant
     from graphflow.ops.determinant import slogdet as log_matrix_determinant
     from graphflow.ops.eigen import eigh as self_adjoint_eig
@@ -454,6 +458,8 @@ __all__ = [
     "TensorType",
     "Variable",
     "VariableScope",
+    "__array_api_version__",
+    "__array_namespace_info__",
     "__version__",
     "abs",
     "accumulate_n",
@@ -474,6 +480,7 @@ __all__ = [
     "argsort",
     "argwhere",
     "as_string",
+    "asarray",
     "asin",
     "asinh",
     "assign",
@@ -500,9 +507,11 @@ __all__ = [
     "bitwise_or",
     "bitwise_right_shift",
     "bitwise_xor",
+    "bool",
     "bool_",
     "boolean_mask",
     "broadcast_arrays",
+    "broadcast_shapes",
     "broadcast_to",
     "bucketize",
     "can_cast",
@@ -598,6 +607,7 @@ __all__ = [
     "fmod",
     "foldl",
     "foldr",
+    "from_dlpack",
     "full",
     "full_like",
     "function",

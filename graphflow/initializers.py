@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from graphflow.errors import ArgumentError, DTypeError, ShapeError, shorten
+from graphflow.errors import ArgumentError, DTypeError, MemoryLimitError, ShapeError, shorten
 from graphflow.graph import Tensor
 from graphflow.op import F
 from graphflow.ops.arguments import flag
+from graphflow.ops.constant import as_array
 from graphflow.ops.random_normal import RANDOM_NORMAL
 from graphflow.ops.random_seed import draw_index
 from graphflow.types import as_dtype, default_float, is_floating, shape_from_user
@@ -50,6 +51,9 @@ __all__ = [
     "xavier_initializer",
     "zeros_initializer",
 ]
+
+MAX_ORTHOGONAL = 2**28
+"""Elements of the largest matrix that Orthogonal makes: 2 GiB, thrice over, of double precision."""
 
 WITHIN_TWO_STDDEV = 0.87962566103423978
 """Standard deviation of a unit normal cut off at two standard deviations; scipy.stats.truncnorm(-2, 2).std()."""
@@ -113,8 +117,10 @@ class Constant:
     dtype: Any = None
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
-        """A constant of that shape. Raises ShapeError if the values do not fill it."""
+        """A constant of that shape. Raises ShapeError if the values do not fill it, DTypeError for text."""
         wanted = self.dtype if dtype is None else dtype
+        if wanted is None and not hasattr(type(self.value), "__graphflow_tensor__"):
+            wanted = as_array(self.value).dtype  # refuses text, which no variable holds
         return F.constant(self.value, dtype=wanted, shape=_sizes(shape, "constant"))  # type: ignore[no-any-return]
 
 
@@ -263,12 +269,17 @@ class Orthogonal:
         _check_number(self.gain, "orthogonal: gain")
 
     def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
-        """The tensor. Raises ShapeError for a shape of fewer than two axes."""
+        """The tensor. Raises ShapeError for a shape of fewer than two axes, MemoryLimitError above 2^28 elements."""
         sizes = _sizes(shape, "orthogonal")
         wanted = _float(dtype, self.dtype, "orthogonal")
         if len(sizes) < 2:
             raise ShapeError(f"orthogonal: a shape of at least two axes is needed, got {list(sizes)}")
         rows, columns = math.prod(sizes[:-1]), sizes[-1]
+        if rows * columns > MAX_ORTHOGONAL:
+            raise MemoryLimitError(
+                f"orthogonal: the matrix of shape {list(sizes)} would be computed at once, and have "
+                f"{rows * columns} elements, more than {MAX_ORTHOGONAL}"
+            )
         key, _ = draw_index("orthogonal", self.seed)
         tall = (max(rows, columns), min(rows, columns))
         normal = RANDOM_NORMAL.kernel(np, 0, key=key, shape=tall, dtype=np.dtype("float64"))  # type: ignore[misc]  # it has one

@@ -21,6 +21,7 @@ from graphflow.feeds import as_feed
 from graphflow.fetches import Fetches, resolve_fetches
 from graphflow.graph import BodyGraph, Graph, Node, Tensor, get_default_graph
 from graphflow.lowering import compile_subgraph
+from graphflow.ops.on_demand import value_of
 from graphflow.passes.pipeline import AFTER_BIND, BEFORE_BIND, run_passes
 from graphflow.plan import Plan, parse_nbytes
 from graphflow.profile import Recorder
@@ -40,8 +41,9 @@ class _Signature:
 
     fetches: Fetches
     feeds: tuple[Tensor, ...]
-    subgraph: Subgraph
+    subgraph: Subgraph | None  # None where tensors were changed in place since the cut was made
     loaded: dict[tuple[Shape, ...], Any]
+    version: int  # of the graph: tensors changed in place later mean something else, but not here
 
 
 _MOST_SIGNATURES = 1024
@@ -131,6 +133,14 @@ class Session:
                 self.profile = recorder
         return signature.fetches.rebuild([v[()] for v in values])
 
+    def value(self, tensor: Tensor) -> Any:
+        """The value of a tensor that small nodes make of constants, without a run; None for any other tensor."""
+        self._turn()
+        self._check_open()
+        if self.memory_limit is not None or self._io_device != self.device:  # no host: it may give other bits
+            return None
+        return value_of(tensor, self.run)
+
     def make_callable(self, fetches: Any, feed_list: Sequence[Any] | None = None) -> Callable[..., Any]:
         """A function of arrays, one for each tensor of `feed_list`, that gives the values of `fetches`.
 
@@ -202,7 +212,8 @@ class Session:
             return Plan(program, subgraph, self.device)
 
     def _signature(self, fetches: Any, feeds: tuple[Tensor, ...]) -> _Signature:
-        key = self._fast_key(fetches, feeds)
+        version = self.graph.version
+        key = self._fast_key(fetches, feeds, version)
         known = self._signatures.pop(key, None) if key is not None else None
         if known is not None:
             self._signatures[key] = known  # the last one used
@@ -210,17 +221,27 @@ class Session:
         resolved = resolve_fetches(self.graph, fetches)
         numbered = all(t.op.op.name == "placeholder" for t in feeds)
         wanted = tuple([t.number if numbered else t for t in resolved.tensors])
-        deep = (wanted, resolved.targets, feeds)
+        deep = (None if numbered else version, wanted, resolved.targets, feeds)
         base = self._signatures.get(deep)
         if base is None:
             with _paused_gc():
-                subgraph = cut(resolved.tensors, feeds, resolved.targets)
-                if self.optimize:
-                    subgraph = run_passes(subgraph, BEFORE_BIND)
-            base = self._remember(deep, _Signature(resolved, feeds, subgraph, {}))
-        known = _Signature(resolved, feeds, base.subgraph, base.loaded)
+                subgraph = self._cut(resolved, feeds, version)
+            base = self._remember(deep, _Signature(resolved, feeds, subgraph, {}, version))
+        subgraph_now = base.subgraph if base.version == version else None
+        known = _Signature(resolved, feeds, subgraph_now, base.loaded, version)
         self._remember(key, known)
         return known
+
+    def _cut(self, fetches: Fetches, feeds: Sequence[Tensor], version: int) -> Subgraph:
+        """What a run needs, with every tensor as it was in that version of the graph."""
+        if version != self.graph.version:
+            as_it_was = self.graph.as_it_was
+            tensors = tuple([as_it_was(t, version) for t in fetches.tensors])
+            feeds = tuple([as_it_was(t, version) for t in feeds])
+        else:
+            tensors = fetches.tensors
+        subgraph = cut(tensors, feeds, fetches.targets)
+        return run_passes(subgraph, BEFORE_BIND) if self.optimize else subgraph
 
     def _remember(self, key: Any, signature: _Signature) -> _Signature:
         self._alive.add(signature)
@@ -231,13 +252,13 @@ class Session:
         return signature
 
     @staticmethod
-    def _fast_key(fetches: Any, feeds: tuple[Tensor, ...]) -> Any:
+    def _fast_key(fetches: Any, feeds: tuple[Tensor, ...], version: int) -> Any:
         """A key that needs no look-up of the graph: for one tensor or operation, or a flat list or tuple of them."""
         kind = type(fetches)
         if kind is Tensor or kind is Node:
-            return (fetches, feeds)
+            return (version, fetches, feeds)
         if kind in (list, tuple) and all(type(f) is Tensor or type(f) is Node for f in fetches):
-            return (kind, tuple(fetches), feeds)
+            return (version, kind, tuple(fetches), feeds)
         return None
 
     def _executable(self, signature: _Signature, shapes: tuple[Shape, ...], limit: int | None = None) -> Any:
@@ -265,7 +286,10 @@ class Session:
     def _compile(self, signature: _Signature, shapes: tuple[Shape, ...]) -> tuple[Program, Subgraph]:
         sizes = match_feeds(signature.feeds, shapes)
         types = [TensorType(t.type.dtype, s) for t, s in zip(signature.feeds, shapes, strict=True)]
-        subgraph, known = bind(signature.subgraph, types, sizes)
+        subgraph = signature.subgraph
+        if subgraph is None or signature.version != self.graph.version:  # the latter of a callable
+            subgraph = self._cut(signature.fetches, signature.feeds, signature.version)
+        subgraph, known = bind(subgraph, types, sizes)
         if self.optimize:
             subgraph = run_passes(subgraph, AFTER_BIND)
         elif config.get().verify:
@@ -284,7 +308,7 @@ class Session:
         fed: dict[Tensor, Any] = {}
         for key, value in _flat_feeds(feed_dict):
             if type(key) is Tensor and key.op.graph is graph:
-                t = key
+                t = graph.as_made(key) if graph.version else key
             else:
                 t = self._feed_key(key)
             if t in fed:
@@ -496,5 +520,7 @@ def evaluate(fetch: Any, feed_dict: Any = None, session: Session | None = None) 
     """The value of a tensor, run on demand."""
     known = getattr(fetch, "known", None)  # left by an eager block
     if known is not None:
-        return known
-    return session_for(session, fetch.graph).run(fetch, feed_dict)
+        return np.array(known)[()]
+    session = session_for(session, fetch.graph)
+    value = session.value(fetch) if feed_dict is None and type(fetch) is Tensor else None
+    return session.run(fetch, feed_dict) if value is None else value

@@ -18,7 +18,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from graphflow.errors import ArgumentError, DTypeError, GraphError, ShapeError, shorten
+from graphflow.errors import ArgumentError, DTypeError, GraphError, GraphflowError, ShapeError, shorten
 from graphflow.graph import (
     BodyGraph,
     Graph,
@@ -36,7 +36,15 @@ from graphflow.ops.constant import as_tensor
 from graphflow.ops.state import Variable
 from graphflow.types import as_dtype, default_float, is_floating, shape_from_user
 
-__all__ = ["AUTO_REUSE", "Reuse", "VariableScope", "get_variable", "get_variable_scope", "variable_scope"]
+__all__ = [
+    "AUTO_REUSE",
+    "Reuse",
+    "VariableScope",
+    "get_variable",
+    "get_variable_scope",
+    "undone_on_error",
+    "variable_scope",
+]
 
 
 class Reuse(enum.Enum):
@@ -92,10 +100,34 @@ def get_variable_scope() -> VariableScope:
     return _current.get()
 
 
-def _store(graph: Graph) -> _Store:
-    """The variables of a graph; those of a loop's body are the ones around it."""
+def _outermost(graph: Graph) -> Graph:
     while isinstance(graph, BodyGraph) and graph.parent is not None:
         graph = graph.parent
+    return graph
+
+
+@contextmanager
+def undone_on_error() -> Iterator[None]:
+    """Forget the variables made inside, and whatever else has joined collections, if anything is raised.
+
+    Their nodes stay, for a graph only grows, but no run, checkpoint or `get_variable` meets them.
+    """
+    graph = _outermost(get_default_graph())
+    known, store = len(_store(graph).variables), _store(graph).variables
+    lengths = {key: len(items) for key, items in graph._collections.items()}
+    try:
+        yield
+    except BaseException:
+        for key, items in graph._collections.items():
+            del items[lengths.get(key, 0) :]
+        for name in list(store)[known:]:
+            del store[name]
+        raise
+
+
+def _store(graph: Graph) -> _Store:
+    """The variables of a graph; those of a loop's body are the ones around it."""
+    graph = _outermost(graph)
     if graph.variable_store is None:
         graph.variable_store = _Store()
     store: _Store = graph.variable_store
@@ -227,6 +259,8 @@ def get_variable(
     """
     scope = _current.get()
     check_name(name)
+    if custom_getter is not None and not callable(custom_getter):
+        raise ArgumentError(f"get_variable: custom_getter must be a function, not {shorten(custom_getter)}")
     full = scope.full_name(name)
     wanted = {
         "shape": shape,
@@ -287,7 +321,7 @@ def _make(
 ) -> Variable:
     if regularizer is not None and not callable(regularizer):
         raise ArgumentError(f"get_variable: regularizer must be a function, not {shorten(regularizer)}")
-    with scoped(prefix=""), control_dependencies(None):
+    with undone_on_error(), scoped(prefix=""), control_dependencies(None):
         variable = Variable(
             functools.partial(_first_value, full, shape, dtype, initializer),
             name=full,
@@ -298,8 +332,19 @@ def _make(
             with name_scope(f"{full}/Regularizer/"):
                 loss = regularizer(variable.read())
             if loss is not None:
+                loss = _converted(full, "regularizer gave", loss, None)
+                if loss.type.shape not in ((), None):
+                    raise ShapeError(f"get_variable: '{full}': regularizer must give a scalar, got {loss!r}")
                 add_to_collection(GraphKeys.REGULARIZATION_LOSSES, loss)
     return variable
+
+
+def _converted(full: str, what: str, value: Any, dtype: Any) -> Tensor:
+    """A tensor of that dtype from an initializer or regularizer, with `what` in the error."""
+    try:
+        return as_tensor(value, dtype)
+    except GraphflowError as error:
+        raise type(error)(f"get_variable: '{full}': {what} no tensor: {error}") from error.__cause__
 
 
 def _first_value(full: str, shape: Any, dtype: Any, initializer: Any) -> Tensor:
@@ -307,7 +352,7 @@ def _first_value(full: str, shape: Any, dtype: Any, initializer: Any) -> Tensor:
     if isinstance(initializer, type):
         initializer = initializer()
     if initializer is not None and not callable(initializer):
-        value = as_tensor(initializer, dtype)
+        value = _converted(full, "initializer is no function of (shape, dtype), and", initializer, dtype)
         if shape is not None and list(value.type.dims) != list(
             shape_from_user(shape, what="get_variable: shape")
         ):
@@ -324,4 +369,7 @@ def _first_value(full: str, shape: Any, dtype: Any, initializer: Any) -> Tensor:
     if initializer is None:
         floats = is_floating(wanted) and wanted.kind != "c"
         initializer = VarianceScaling(1.0, "fan_avg", "uniform") if floats else Zeros()
-    return as_tensor(initializer(dims, dtype=wanted), wanted)
+    value = _converted(full, "initializer gave", initializer(dims, dtype=wanted), wanted)
+    if value.type.shape is not None and value.type.shape != dims:
+        raise ShapeError(f"get_variable: '{full}' of shape {list(dims)} cannot start from {value!r}")
+    return value

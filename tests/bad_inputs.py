@@ -364,10 +364,13 @@ BAD: dict[str, Makers] = {
     "text": _meant(_VALUES, *_WRITTEN),
     "numbers": _meant(_VALUES, "long double", "generator of floats"),
     "initializer": _meant(
-        {**_VALUES, **CALLABLES}, "function", "number for a function", "tensor for a function"
+        {**_VALUES, **CALLABLES}, "function", "number for a function", "tensor for a function", "long double"
     ),
     "axis": {**OBJECTS, **NUMBERS, **NESTS, **TENSORS, "!false": lambda: False},
     "size": {**OBJECTS, **NUMBERS, **NESTS, **TENSORS},
+    "nest of sizes": _meant(
+        {**OBJECTS, **NUMBERS, **NESTS, **TENSORS}, "ragged", "mixed depth", "dict", "nones"
+    ),
     "sizes": {**OBJECTS, **NUMBERS, **NESTS, **TENSORS, **SIZES},
     "fed sizes": _meant({**OBJECTS, **NUMBERS, **NESTS, **TENSORS, **SIZES}, "size tensor"),
     "partial": _meant({**OBJECTS, **NUMBERS, **NESTS, **TENSORS, **SIZES}, "nones", "strings"),
@@ -376,6 +379,9 @@ BAD: dict[str, Makers] = {
     "seed": {**OBJECTS, **NUMBERS, **NESTS, **TENSORS},
     "dtype": {**OBJECTS, **NUMBERS, **DTYPES, **NESTS},
     "any dtype": _meant({**OBJECTS, **NUMBERS, **DTYPES, **NESTS}, "dtype object"),
+    "dtype or array": _meant(
+        {**OBJECTS, **NUMBERS, **DTYPES, **NESTS}, "dtype object", "dtype array", "dtype tensor"
+    ),
     "dtypes": _meant({**OBJECTS, **NUMBERS, **DTYPES, **NESTS}, "dtype list", "dtype object"),
     "name": _meant({**OBJECTS, **TEXTS, **NAMES, "none": lambda: None}, "empty text"),
     "scope": _meant({**OBJECTS, **TEXTS}, *_PRINTED, "surrogate"),
@@ -392,7 +398,6 @@ BAD: dict[str, Makers] = {
     "path": _meant({**OBJECTS, **PATHS}, "bytes"),
     "lookup": _meant({**OBJECTS, **PATHS}, "bytes", "folder", "device", "long path", "surrogate"),
     "sparse": {**OBJECTS, **NUMBERS, **NESTS, **TENSORS},
-    "callback": {},
     "ignored": {},
 }
 """Bad values of every kind of parameter, by a short name."""

@@ -26,7 +26,7 @@ _PARAMETERS = {
         positions counts sequence_length sparse_indices""",
     "bools": """condition mask pred
         to_retain""",
-    "tensors": """inputs t_list ys xs arrays loop_vars inp stop_gradients nodes control_inputs tensors
+    "tensors": """cells cells_fw cells_bw initial_states_fw initial_states_bw inputs t_list ys xs arrays loop_vars inp stop_gradients nodes control_inputs tensors
         var_list boundaries""",
     "axis": """axis dimension reduction_indices axis1 axis2 axes perm start_axis end_axis source destination
         dim batch_dims
@@ -37,7 +37,7 @@ _PARAMETERS = {
         num_units depth_radius num_iterations window_length frame_length frame_step fft_length
         num_mel_bins num_spectrogram_bins window offset_height offset_width target_height target_width
         max_output_size filter_size num_thresholds units depth_multiplier input_dim output_dim
-        precision num_buckets padding_id count blank_index stride""",
+        precision num_buckets padding_id count blank_index stride num_proj input_size""",
     "sizes": """shape dims batch_shape repetitions paddings slices
         block_shape crops output_shape kernel_size strides dilations ksizes rates output_size ksize size
         filter_sizes input_sizes output_padding dilation_rate window_shape s crop_size pool_size
@@ -51,29 +51,28 @@ _PARAMETERS = {
         dx l2_regularizer nan posinf neginf dropout_rate label_smoothing margin gamma lambd threshold
         theta base rtol rcond d pad_value sample_rate lower_edge_hertz upper_edge_hertz contrast_factor
         saturation_factor central_fraction iou_threshold score_threshold max_val coefficient
-        filter_sigma k1 k2 specificity sensitivity thresholds scale_l1 scale_l2""",
+        filter_sigma k1 k2 forget_bias cell_clip proj_clip input_keep_prob output_keep_prob state_keep_prob specificity sensitivity thresholds scale_l1 scale_l2""",
     "key": "key",
     "sparse": "sp_input sp_a",
     "text": "keys string_tensor mapping",
     "string": "separator sep pattern rewrite",
-    "callback": """beta_initializer gamma_initializer moving_mean_initializer moving_variance_initializer
+    "initializer": """beta_initializer gamma_initializer moving_mean_initializer moving_variance_initializer
         kernel_initializer bias_initializer depthwise_initializer embeddings_initializer recurrent_initializer
-        pointwise_initializer kernel_regularizer bias_regularizer depthwise_regularizer embeddings_regularizer
-        pointwise_regularizer activity_regularizer regularizer custom_getter""",
+        pointwise_initializer""",
     "seed": "seed",
     "dtype": """dtype
         output_dtype out_type out_dtype index_dtype out_idx T from_ to""",
     "dtypes": "Tout",
     "name": "name",
     "ignored": """parallel_iterations swap_memory infer_shape use_locking copy strict
-        use_cudnn_on_gpu updates_collections metrics_collections loss_collection
+        use_cudnn_on_gpu
         ignore_longer_outputs_than_inputs fast swap""",
     "choice": """equation mode indexing distribution data_format unconnected_gradients optimize device reuse
         direction padding round_mode method side reduction combiner pooling_type partition_strategy
-        norm kind unit curve summation_method range lower""",
-    "scope": "message end scope",
+        norm kind unit curve summation_method lower""",
+    "scope": "message end scope loss_collection",
     "flag": """keepdims keep_dims exclusive reverse endpoint include_initial transpose_a transpose_b
-        adjoint_a adjoint_b trainable approximate training staircase cycle uniform
+        adjoint_a adjoint_b trainable approximate training is_training staircase cycle uniform
         use_nesterov centered zero_debias stateful back_prop trailing
         return_same_structure
         descending stable narrow_range right density invert adjoint unit_diagonal full_matrices
@@ -82,11 +81,13 @@ _PARAMETERS = {
         compute_full_loss unique remove_accidental_hits include_batch_in_index interleaved
         both_directions replace periodic pad_end saturate preserve_aspect_ratio antialias align_corners
         half_pixel_centers exclude_outside pad_to_max_output_size add_regularization_losses center
-        use_bias return_sequences upper""",
+        use_bias return_sequences upper use_peepholes state_is_tuple variational_recurrent""",
     "function": """fn f func true_fn false_fn cond body default pred_fn_pairs branch_fns wrapped
-        layer activation window_fn forward_window_fn""",
+        layer residual_fn cell cell_fw cell_bw activation window_fn forward_window_fn
+        kernel_regularizer bias_regularizer depthwise_regularizer embeddings_regularizer pointwise_regularizer
+        activity_regularizer regularizer custom_getter""",
     "graph": "graph into sess",
-    "labels": "collections",
+    "labels": "collections updates_collections metrics_collections",
     "path": "path",
     "lookup": "checkpoint_prefix checkpoint_dir latest_filename",
 }
@@ -121,13 +122,14 @@ _EXCEPTIONS = {
         f"layers.{f}.filters": "size"
         for f in ("conv1d", "conv2d", "conv3d", "conv2d_transpose", "conv3d_transpose", "separable_conv2d")
     },
+    "image.resize_images.method": "size",
     "fft.dct.type": "size",
     "fft.idct.type": "size",
     **{
         f"{f}.dtype": "any dtype"
         for f in ("placeholder", "sparse_placeholder", "isdtype", "constant", "convert_to_tensor", "asarray")
     },
-    "can_cast.from_": "any dtype",
+    "can_cast.from_": "dtype or array",
     "can_cast.to": "any dtype",
     "sparse_placeholder.shape": "partial",
     "sparse_to_dense.output_shape": "fed sizes",
@@ -147,7 +149,13 @@ _EXCEPTIONS = {
         )
     },
     "im2col.padding": "padding",
-    **{f"{f}.training": "switch" for f in ("nn.rrelu", "layers.dropout", "layers.batch_normalization")},
+    **{
+        f"{f}.training": "switch"
+        for f in (
+            *("nn.rrelu", "nn.dropout", "nn.alpha_dropout", "nn.spatial_dropout", "nn.batch_norm"),
+            *("layers.dropout", "layers.batch_normalization"),
+        )
+    },
     **{
         f"metrics.{f}_at_thresholds.thresholds": "numbers"
         for f in (
@@ -156,10 +164,13 @@ _EXCEPTIONS = {
         )
     },
     "get_variable.initializer": "initializer",
+    "nn.batch_norm.updates_collections": "scope",
     "nn.bidirectional.initial_state": "tensors",
     "polyval.coeffs": "tensors",
     "ravel_multi_index.multi_index": "tensors",
     "interp.right": "tensor",
+    "nn.rnn_cell.DropoutWrapper.input_size": "nest of sizes",
+    "histogram.range": "numbers",
     "interp.left": "tensor",
     "result_type.arrays_and_dtypes": "tensors",
     "substr.pos": "size",
@@ -174,7 +185,6 @@ _EXCEPTIONS = {
     "trace.offset": "size",
     "matrix_diag.offset": "size",
     "roll.shift": "size",
-    "nn.dropout.training": "switch",
     "concat.values": "tensors",
     "pack.values": "tensors",
     "stack.values": "tensors",

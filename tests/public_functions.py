@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ __all__ = ["Entry", "entries"]
 
 MODULES = (
     *("", "nn", "linalg", "random", "train", "initializers"),
-    *("fft", "sparse", "strings", "image", "losses", "metrics", "layers"),
+    *("fft", "sparse", "strings", "image", "losses", "metrics", "layers", "nn.rnn_cell"),
 )
 
 EXCLUDED = {
@@ -26,11 +25,8 @@ EXCLUDED = {
     "VariableScope",
     "finfo",
     "iinfo",
-    "nn.bidirectional_dynamic_rnn",
-    "nn.dynamic_rnn",
-    "nn.stack_bidirectional_dynamic_rnn",
-    "nn.static_bidirectional_rnn",
-    "nn.static_rnn",
+    "nn.rnn_cell.LSTMStateTuple",
+    "nn.rnn_cell.RNNCell",
     "losses.Reduction",
     "losses.get_total_loss",
     "sparse.SparseTensor",
@@ -102,6 +98,10 @@ def _small(*shape: int) -> Any:
 
 def _sparse() -> Any:
     return gf.SparseTensor([[0, 1], [2, 0]], _float(2), [3, 3])
+
+
+def _cell(units: int = 2) -> Any:
+    return gf.nn.rnn_cell.GRUCell(units, name="mine")
 
 
 _BY_KIND: dict[str, Callable[[], Any]] = {
@@ -226,6 +226,10 @@ _GOOD: dict[str, Callable[[], dict[str, Any]]] = {
     "tensor_scatter_nd_min": lambda: {"indices": _int(3, 1)},
     "tensor_scatter_nd_sub": lambda: {"indices": _int(3, 1)},
     "tensor_scatter_nd_update": lambda: {"indices": _int(3, 1)},
+    "nn.fused_batch_norm": lambda: {
+        **{p: _float(3) for p in ("scale", "offset", "mean", "variance")},
+        "is_training": False,
+    },
     "nn.bias_add": lambda: {"bias": _float(3)},
     "nn.dropout": lambda: {"rate": 0.5},
     "nn.sparse_softmax_cross_entropy": lambda: {"labels": _int(3)},
@@ -461,6 +465,30 @@ _GOOD: dict[str, Callable[[], dict[str, Any]]] = {
         "x": _float(1, 3, 2),
         "weights": [(_float(2, 3), _float(3, 3))],
     },
+    **{
+        f"nn.rnn_cell.{c}": lambda: {"num_units": 3}
+        for c in ("BasicLSTMCell", "BasicRNNCell", "GRUCell", "LSTMCell")
+    },
+    **{f"nn.rnn_cell.{c}": lambda: {"cell": _cell(3)} for c in ("DropoutWrapper", "ResidualWrapper")},
+    "nn.rnn_cell.DeviceWrapper": lambda: {"cell": _cell(3), "device": "cpu"},
+    "nn.rnn_cell.MultiRNNCell": lambda: {"cells": [_cell(3)]},
+    "nn.dynamic_rnn": lambda: {"cell": _cell(), "inputs": _float(2, 3, 2)},
+    "nn.static_rnn": lambda: {"cell": _cell(), "inputs": [_float(2, 3), _float(2, 3)]},
+    "nn.bidirectional_dynamic_rnn": lambda: {
+        "cell_fw": _cell(),
+        "cell_bw": _cell(),
+        "inputs": _float(2, 3, 2),
+    },
+    "nn.static_bidirectional_rnn": lambda: {
+        "cell_fw": _cell(),
+        "cell_bw": _cell(),
+        "inputs": [_float(2, 3), _float(2, 3)],
+    },
+    "nn.stack_bidirectional_dynamic_rnn": lambda: {
+        "cells_fw": [_cell()],
+        "cells_bw": [_cell()],
+        "inputs": _float(2, 3, 2),
+    },
     "nn.nce_loss": lambda: {
         "weights": _float(9, 4),
         "biases": _float(9),
@@ -541,11 +569,17 @@ def _averaged(average: Any) -> Any:
     return average.apply([gf.Variable(np.ones(3, np.float32), name="mine")])
 
 
+def _stepped(cell: Any) -> Any:
+    with gf.variable_scope(None, "mine"):
+        return cell(_float(2, 3), cell.zero_state(2))[0]
+
+
 _USES: tuple[tuple[tuple[str, ...], Callable[[Any], Any]], ...] = (
     (("name_scope", "device", "control_dependencies"), _entered),
     (("custom_gradient",), lambda made: made(gf.ones(3))),
     (("Optimizer",), _minimized),
     (("ExponentialMovingAverage",), _averaged),
+    (("rnn_cell.",), _stepped),
     (("initializer", "initializers."), lambda made: made([3, 3])),
 )
 
@@ -576,7 +610,9 @@ def entries() -> Iterator[Entry]:
     """Every public callable once, however many names it has."""
     seen: set[Any] = set()
     for module in MODULES:
-        home = importlib.import_module(f"graphflow.{module}".rstrip("."))
+        home: Any = gf
+        for part in module.split(".") if module else ():
+            home = getattr(home, part)
         for short in home.__all__:
             name = f"{module}.{short}".lstrip(".")
             value = getattr(home, short)

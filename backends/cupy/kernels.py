@@ -53,9 +53,9 @@ def namespace(cupy: Any) -> Any:
 
 
 def _floor_divide(xp: Any, x: Any, y: Any, *, out: Any = None) -> Any:
-    """Floats as NumPy and Python divide them, by way of the exact remainder; CuPy gives floor(x / y).
+    """Floats by way of the exact remainder, as NumPy divides them, but floor(x / y) where one is infinite.
 
-    1.0 // 0.1 is 9, although 1.0 / 0.1 rounds to 10. Source: `npy_divmod` of NumPy's npymath.
+    CuPy has only the latter: 1.0 // 0.1 is 9, although 1.0 / 0.1 rounds to 10. Source: `npy_divmod` of NumPy's npymath.
     """
     if x.dtype.kind in "iu":
         return xp.floor_divide(x, y, out=out)
@@ -66,7 +66,7 @@ def _floor_divide(xp: Any, x: Any, y: Any, *, out: Any = None) -> Any:
     whole = xp.floor(quotient)
     whole = xp.where(quotient - whole > 0.5, whole + 1, whole)
     whole = xp.where(quotient == 0, xp.copysign(xp.zeros_like(ratio), ratio), whole)
-    result = xp.where(y == 0, ratio, whole)
+    result = xp.where((y == 0) | xp.isinf(x) | xp.isinf(y), xp.floor(ratio), whole)
     if out is None:
         return result
     xp.copyto(out, result)

@@ -6,18 +6,17 @@ from typing import Any
 
 from graphflow.errors import ArgumentError, shorten
 from graphflow.graph import Tensor
-from graphflow.initializers import Zeros
 from graphflow.layers.weights import (
     Weights,
     channels_of,
     check_activation,
     floating_input,
+    layer_scope,
     per_axis,
     units_of,
 )
 from graphflow.op import F
 from graphflow.ops.arguments import flag
-from graphflow.variable_scopes import variable_scope
 
 __all__ = [
     "conv1d",
@@ -83,7 +82,7 @@ def _convolve(
     dilation = per_axis(what, dilation_rate, rank, "dilation_rate")
     how = padding_of(what, padding)
     act, with_bias = check_activation(what, activation), flag(use_bias, what, "use_bias")
-    with variable_scope(name, what, reuse=reuse):
+    with layer_scope(what, name, reuse):
         weights = Weights(x.type.dtype, trainable)
         kernel = weights.make("kernel", shape, kernel_initializer, kernel_regularizer)
         y = F.conv(x, kernel, step, how, layout, dilation, n_groups)
@@ -91,7 +90,7 @@ def _convolve(
             y,
             n_filters,
             with_bias,
-            bias_initializer or Zeros(),
+            bias_initializer,
             bias_regularizer,
             first,
         )
@@ -191,7 +190,7 @@ def _transposed(
     batch = x.type.dims[0]
     shape = (batch, n_filters, *grown) if first else (batch, *grown, n_filters)
     act, with_bias = check_activation(what, activation), flag(use_bias, what, "use_bias")
-    with variable_scope(name, what, reuse=reuse):
+    with layer_scope(what, name, reuse):
         weights = Weights(x.type.dtype, trainable)
         kernel = weights.make("kernel", (*sizes, n_filters, n), kernel_initializer, kernel_regularizer)
         y = F.conv_transpose(x, kernel, shape, step, how, layout)
@@ -199,7 +198,7 @@ def _transposed(
             y,
             n_filters,
             with_bias,
-            bias_initializer or Zeros(),
+            bias_initializer,
             bias_regularizer,
             first,
         )
@@ -249,11 +248,11 @@ def depthwise_conv2d(
     step = _whole(per_axis(what, strides, 2, "strides"), first)
     how = padding_of(what, padding)
     act, with_bias = check_activation(what, activation), flag(use_bias, what, "use_bias")
-    with variable_scope(name, what, reuse=reuse):
+    with layer_scope(what, name, reuse):
         weights = Weights(x.type.dtype, trainable)
         kernel = weights.make("depthwise_kernel", shape, depthwise_initializer, depthwise_regularizer)
         y = F.depthwise_conv2d(x, kernel, step, how, data_format=layout)
-        y = weights.add_bias(y, n * m, with_bias, bias_initializer or Zeros(), bias_regularizer, first)
+        y = weights.add_bias(y, n * m, with_bias, bias_initializer, bias_regularizer, first)
         return act(y)  # type: ignore[no-any-return]
 
 
@@ -286,7 +285,7 @@ def separable_conv2d(
     step = _whole(per_axis(what, strides, 2, "strides"), first)
     how = padding_of(what, padding)
     act, with_bias = check_activation(what, activation), flag(use_bias, what, "use_bias")
-    with variable_scope(name, what, reuse=reuse):
+    with layer_scope(what, name, reuse):
         weights = Weights(x.type.dtype, trainable)
         deep = weights.make("depthwise_kernel", shape, depthwise_initializer, depthwise_regularizer)
         point = weights.make(
@@ -297,7 +296,7 @@ def separable_conv2d(
             y,
             n_filters,
             with_bias,
-            bias_initializer or Zeros(),
+            bias_initializer,
             bias_regularizer,
             first,
         )

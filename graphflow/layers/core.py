@@ -6,13 +6,19 @@ import math
 from typing import Any
 
 from graphflow.errors import ArgumentError, DTypeError
-from graphflow.graph import Tensor
-from graphflow.initializers import RandomUniform, Zeros
-from graphflow.layers.weights import Weights, channels_of, check_activation, floating_input, units_of
+from graphflow.graph import Tensor, check_name
+from graphflow.initializers import RandomUniform
+from graphflow.layers.weights import (
+    Weights,
+    channels_of,
+    check_activation,
+    floating_input,
+    layer_scope,
+    units_of,
+)
 from graphflow.op import F
 from graphflow.ops.arguments import flag
 from graphflow.ops.constant import as_tensor
-from graphflow.variable_scopes import variable_scope
 
 __all__ = ["dense", "dropout", "embedding", "flatten"]
 
@@ -45,10 +51,10 @@ def dense(
     if not x.type.rank:
         raise ArgumentError(f"dense: inputs must have an axis, got {x.type}")
     act, with_bias = check_activation("dense", activation), flag(use_bias, "dense", "use_bias")
-    with variable_scope(name, "dense", reuse=reuse):
+    with layer_scope("dense", name, reuse):
         weights = Weights(x.type.dtype, trainable)
         y = F.matmul(x, weights.make("kernel", (n, n_units), kernel_initializer, kernel_regularizer))
-        y = weights.add_bias(y, n_units, with_bias, bias_initializer or Zeros(), bias_regularizer)
+        y = weights.add_bias(y, n_units, with_bias, bias_initializer, bias_regularizer)
         return act(y)  # type: ignore[no-any-return]
 
 
@@ -62,7 +68,12 @@ def dropout(
 ) -> Tensor:
     """`gf.nn.dropout` in training, `inputs` themselves else; a scalar bool tensor `training` decides in the run."""
     return F.dropout(  # type: ignore[no-any-return]
-        inputs, rate=rate, noise_shape=noise_shape, seed=seed, training=training, name=name or "dropout"
+        inputs,
+        rate=rate,
+        noise_shape=noise_shape,
+        seed=seed,
+        training=training,
+        name="dropout" if name is None else name,
     )
 
 
@@ -71,12 +82,14 @@ def flatten(inputs: Any, name: str | None = None) -> Tensor:
     x = as_tensor(inputs)
     if x.type.shape is None or not x.type.rank:
         raise ArgumentError(f"flatten: inputs must have a batch axis and a known rank, got {x!r}")
+    label = "flatten" if name is None else name
+    check_name(label)
     dims = x.type.dims[1:]
     n: Any = math.prod(dims) if all(isinstance(d, int) for d in dims) else -1
     batch: Any = x.type.dims[0]
     if n == -1 and not isinstance(batch, int):
-        return F.flatten(x, 1, -1, name=name) if x.type.rank > 2 else x
-    return F.reshape(x, (batch if isinstance(batch, int) else -1, n), name=name or "flatten")  # type: ignore[no-any-return]
+        return F.flatten(x, 1, -1, name=label) if x.type.rank > 2 else x
+    return F.reshape(x, (batch if isinstance(batch, int) else -1, n), name=label)  # type: ignore[no-any-return]
 
 
 def embedding(
@@ -99,8 +112,8 @@ def embedding(
     if ids.type.dtype.kind not in "iu":
         raise DTypeError(f"embedding: inputs must be integers, got {ids.type}")
     shape = (units_of("embedding", input_dim, "input_dim"), units_of("embedding", output_dim, "output_dim"))
-    with variable_scope(name, "embedding", reuse=reuse):
+    with layer_scope("embedding", name, reuse):
         table = Weights(dtype, trainable).make(
-            "embeddings", shape, embeddings_initializer or RandomUniform(-0.05, 0.05), embeddings_regularizer
+            "embeddings", shape, embeddings_initializer, embeddings_regularizer, RandomUniform(-0.05, 0.05)
         )
         return F.embedding_lookup(table, ids)  # type: ignore[no-any-return]

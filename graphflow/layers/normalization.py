@@ -7,11 +7,10 @@ from typing import Any
 from graphflow.errors import ArgumentError, shorten
 from graphflow.graph import Tensor
 from graphflow.initializers import Ones, Zeros
-from graphflow.layers.weights import Weights, channels_of, floating_input, units_of
+from graphflow.layers.weights import Weights, channels_of, floating_input, layer_scope, units_of
 from graphflow.op import F
 from graphflow.ops.arguments import flag
 from graphflow.types import normalize_axis
-from graphflow.variable_scopes import get_variable, variable_scope
 
 __all__ = ["batch_normalization", "group_normalization", "layer_normalization"]
 
@@ -41,18 +40,21 @@ def batch_normalization(
     x = floating_input("batch_normalization", inputs)
     at = normalize_axis(axis, x.type.rank)
     shape = (channels_of("batch_normalization", x, at),)
-    with variable_scope(name, "batch_normalization", reuse=reuse):
+    scaled, centered = (
+        flag(scale, "batch_normalization", "scale"),
+        flag(center, "batch_normalization", "center"),
+    )
+    with layer_scope("batch_normalization", name, reuse):
         dtype = x.type.dtype if x.type.dtype.itemsize > 2 else "float32"
         weights = Weights(dtype, trainable)
         gamma = beta = None
-        if flag(scale, "batch_normalization", "scale"):
-            gamma = weights.make("gamma", shape, gamma_initializer or Ones())
-        if flag(center, "batch_normalization", "center"):
-            beta = weights.make("beta", shape, beta_initializer or Zeros())
-        mean = get_variable("moving_mean", shape, dtype, moving_mean_initializer or Zeros(), trainable=False)
-        variance = get_variable(
-            "moving_variance", shape, dtype, moving_variance_initializer or Ones(), trainable=False
-        )
+        if scaled:
+            gamma = weights.make("gamma", shape, gamma_initializer, default=Ones())
+        if centered:
+            beta = weights.make("beta", shape, beta_initializer, default=Zeros())
+        moving = Weights(dtype, trainable=False)
+        mean = moving.make("moving_mean", shape, moving_mean_initializer, default=Zeros())
+        variance = moving.make("moving_variance", shape, moving_variance_initializer, default=Ones())
         return F.batch_norm(  # type: ignore[no-any-return]
             x,
             mean,
@@ -80,13 +82,17 @@ def layer_normalization(
     x = floating_input("layer_normalization", inputs)
     at = normalize_axis(axis, x.type.rank)
     n = channels_of("layer_normalization", x, at)
-    with variable_scope(name, "layer_normalization", reuse=reuse):
+    scaled, centered = (
+        flag(scale, "layer_normalization", "scale"),
+        flag(center, "layer_normalization", "center"),
+    )
+    with layer_scope("layer_normalization", name, reuse):
         weights = Weights(x.type.dtype, trainable)
         across = (n, *[1] * (x.type.rank - at - 1))
         gamma = beta = None
-        if flag(scale, "layer_normalization", "scale"):
+        if scaled:
             gamma = F.reshape(weights.make("gamma", (n,), Ones()).read(), across)
-        if flag(center, "layer_normalization", "center"):
+        if centered:
             beta = F.reshape(weights.make("beta", (n,), Zeros()).read(), across)
         return F.layer_norm(x, gamma, beta, axis=at, epsilon=epsilon)  # type: ignore[no-any-return]
 
@@ -109,7 +115,7 @@ def group_normalization(
     n = channels_of("group_normalization", x, -1)
     if n % n_groups:
         raise ArgumentError(f"group_normalization: groups {shorten(groups)} must divide {n} channels")
-    with variable_scope(name, "group_normalization", reuse=reuse):
+    with layer_scope("group_normalization", name, reuse):
         weights = Weights(x.type.dtype, trainable)
         gamma, beta = weights.make("gamma", (n,), Ones()), weights.make("beta", (n,), Zeros())
         return F.group_norm(x, n_groups, gamma, beta, epsilon=epsilon)  # type: ignore[no-any-return]

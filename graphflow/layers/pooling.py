@@ -32,8 +32,8 @@ def _pool(
     what = f"{'average' if kind == 'avg' else 'max'}_pooling{rank}d"
     layout, _ = data_format_of(what, data_format, rank)
     size, step = per_axis(what, pool_size, rank, "pool_size"), per_axis(what, strides, rank, "strides")
-    function = getattr(F, f"{kind}_pool{rank}d")
-    return function(inputs, size, step, padding_of(what, padding), layout, name=name or what)  # type: ignore[no-any-return]
+    function, label = getattr(F, f"{kind}_pool{rank}d"), what if name is None else name
+    return function(inputs, size, step, padding_of(what, padding), layout, name=label)  # type: ignore[no-any-return]
 
 
 def max_pooling1d(

@@ -6,10 +6,9 @@ from typing import Any
 
 from graphflow.graph import Tensor
 from graphflow.initializers import Orthogonal, Zeros
-from graphflow.layers.weights import Weights, channels_of, floating_input, units_of
+from graphflow.layers.weights import Weights, channels_of, floating_input, layer_scope, units_of
 from graphflow.op import F
 from graphflow.ops.arguments import flag
-from graphflow.variable_scopes import variable_scope
 
 __all__ = ["gru", "lstm", "simple_rnn"]
 
@@ -30,16 +29,16 @@ def _run(
 ) -> Tensor:
     what = {"lstm": "lstm", "gru": "gru", "rnn": "simple_rnn"}[kind]
     x, n_units = floating_input(what, inputs, 3), units_of(what, units, "units")
-    n = channels_of(what, x, -1)
-    with variable_scope(name, what, reuse=reuse):
+    n, sequences = channels_of(what, x, -1), flag(return_sequences, what, "return_sequences")
+    with layer_scope(what, name, reuse):
         weights = Weights(x.type.dtype, trainable)
         w = weights.make("kernel", (n, gates * n_units), kernel_initializer)
         u = weights.make(
-            "recurrent_kernel", (n_units, gates * n_units), recurrent_initializer or Orthogonal()
+            "recurrent_kernel", (n_units, gates * n_units), recurrent_initializer, default=Orthogonal()
         )
-        b = weights.make("bias", (gates * n_units,), bias_initializer or Zeros())
+        b = weights.make("bias", (gates * n_units,), bias_initializer, default=Zeros())
         outputs, state = getattr(F, kind)(x, w, u, b, sequence_length=sequence_length)
-        if flag(return_sequences, what, "return_sequences"):
+        if sequences:
             return outputs  # type: ignore[no-any-return]
         last: Tensor = state[-1] if isinstance(state, tuple) else state
         return last

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from graphflow.errors import ArgumentError, ShapeError, shorten
 from graphflow.graph import Tensor
+from graphflow.initializers import Zeros
 from graphflow.op import F
 from graphflow.ops.constant import as_tensor
 from graphflow.ops.state import Variable
 from graphflow.types import as_index, is_floating
-from graphflow.variable_scopes import get_variable
+from graphflow.variable_scopes import get_variable, undone_on_error, variable_scope
 
-__all__ = ["Weights", "channels_of", "check_activation", "floating_input", "per_axis", "units_of"]
+__all__ = [
+    "Weights",
+    "channels_of",
+    "check_activation",
+    "floating_input",
+    "layer_scope",
+    "per_axis",
+    "units_of",
+]
 
 
 def floating_input(what: str, inputs: Any, rank: int | None = None) -> Tensor:
@@ -68,6 +78,13 @@ def _unchanged(y: Tensor) -> Tensor:
     return y
 
 
+@contextmanager
+def layer_scope(what: str, name: str | None, reuse: Any) -> Iterator[None]:
+    """The variable scope of one layer, of whose variables none is left over where it cannot be made."""
+    with undone_on_error(), variable_scope(name, what, reuse=reuse):
+        yield
+
+
 @dataclass(frozen=True, slots=True)
 class Weights:
     """How a layer makes its variables: their dtype, and whether training changes them."""
@@ -76,9 +93,15 @@ class Weights:
     trainable: bool = True
 
     def make(
-        self, name: str, shape: tuple[int, ...], initializer: Any = None, regularizer: Any = None
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        initializer: Any = None,
+        regularizer: Any = None,
+        default: Any = None,
     ) -> Variable:
-        """The layer's variable of that name."""
+        """The layer's variable of that name, started by `default` where no initializer is given."""
+        initializer = default if initializer is None else initializer
         return get_variable(name, shape, self.dtype, initializer, regularizer, self.trainable)
 
     def add_bias(
@@ -93,7 +116,7 @@ class Weights:
         """`y` plus a bias for each of `n` channels, if the layer has one."""
         if not use_bias:
             return y
-        bias = self.make("bias", (n,), initializer, regularizer).read()
+        bias = self.make("bias", (n,), initializer, regularizer, Zeros()).read()
         if channels_first:
             bias = F.reshape(bias, (n, *[1] * (y.type.rank - 2)))
         made: Tensor = F.add(y, bias)

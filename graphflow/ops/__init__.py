@@ -45,7 +45,6 @@ LATER: dict[str, str] = {
     ),
     "ctc": "ctc_loss",
     "ctc_decoders": "ctc_beam_search_decoder ctc_greedy_decoder",
-    "data_types": "can_cast finfo iinfo isdtype result_type",
     "determinant": "det slogdet",
     "dropout": "alpha_dropout dropout spatial_dropout",
     "eig": "eig eigvals",

@@ -74,12 +74,17 @@ def flag(value: Any, op: str, what: str) -> bool:
 
 
 def typed(dtype: np.dtype[Any], dims: Shape) -> TensorType:
-    """A type whose shape was computed. Raises ShapeError above 64 axes or 2^63 elements."""
+    """A type whose shape was computed. Raises ShapeError above 64 axes or 2^63 elements.
+
+    Of an array without elements, the sizes besides 0 count: no array library makes one of 0 times 2^63 numbers.
+    """
     if len(dims) > MAX_RANK:
         raise ShapeError(f"the result would have {len(dims)} axes, more than {MAX_RANK}")
     elements = math.prod(d for d in dims if type(d) is int and d)
-    if elements > MAX_NBYTES and not any(type(d) is int and d == 0 for d in dims):
+    if elements > MAX_NBYTES:
         raise ShapeError(f"the result {list(dims)} would have {shorten(elements)} elements, more than 2^63")
+    if elements * dtype.itemsize > MAX_NBYTES and 0 in [d for d in dims if type(d) is int]:
+        raise ShapeError(f"the result {list(dims)} has sizes beside its 0 that make more than 2^63 bytes")
     return TensorType(dtype, dims)
 
 

@@ -56,7 +56,7 @@ def _filled(xp: Any, shape: tuple[int, ...], value: Any, dtype: np.dtype[Any], o
 FULL = declare(
     Op(
         "full",
-        lambda *, shape, value, dtype: TensorType(dtype, shape),
+        lambda *, shape, value, dtype: typed(dtype, shape),
         lambda xp, *, shape, value, dtype, out=None: _filled(xp, shape, value, dtype, out),
         lambda node: (),
         Trait.OUT,
@@ -250,13 +250,14 @@ def eye(
     """
     rows = _one_size("eye: n_rows", n_rows)
     cols = rows if n_cols is None else _one_size("eye: n_cols", n_cols)
+    wanted = default_float() if dtype is None else as_dtype(dtype)
+    _not_text(wanted, "eye")
     attrs = {
         "n_rows": rows,
         "n_cols": cols,
         "k": max(-(2**62), min(as_index(k, "eye: k"), 2**62)),
-        "dtype": default_float() if dtype is None else as_dtype(dtype),
+        "dtype": wanted,
     }
-    _not_text(attrs["dtype"], "eye")
     lead = None if batch_shape is None else dims_argument(batch_shape, "eye: batch_shape")
     with on_device(device):
         if lead is None:

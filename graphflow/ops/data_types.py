@@ -67,7 +67,7 @@ class IntegerInfo:
 def _dtype_of(value: Any) -> np.dtype[Any]:
     """The dtype of a tensor, an array or a NumPy scalar, or the dtype that `value` is."""
     if isinstance(value, np.ndarray) and (value.dtype.kind == "O" or isinstance(value, np.ma.MaskedArray)):
-        value = as_array(value, None if isinstance(value, np.ma.MaskedArray) else STRING)  # refuses other objects
+        value = as_array(value, STRING)  # refuses what is not text
     if isinstance(value, (np.ndarray, np.generic)) or hasattr(type(value), "__graphflow_tensor__"):
         return as_dtype(value.dtype)
     return as_dtype(value)

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphflow.errors import ArgumentError, DTypeError, ShapeError, shorten
-from graphflow.graph import Tensor, composition
+from graphflow.graph import Tensor, check_name, composition
 from graphflow.op import F, public
-from graphflow.ops.arguments import flag, items_of
+from graphflow.ops.arguments import dims_argument, flag, items_of
 from graphflow.ops.constant import python_number
 from graphflow.ops.parameters import choice
+from graphflow.ops.random_parameters import checked_seed
 from graphflow.ops.ufunc import operand, reals
 from graphflow.types import is_floating
 
@@ -57,11 +58,13 @@ def _dropped(
     label: str,
 ) -> Tensor:
     dropped, kept = chances
-    on = _switch(what, training)
+    on, sizes = _switch(what, training), _noise_sizes(what, t, noise_shape)
+    checked_seed(what, seed)
     if on is False or (type(dropped) is float and dropped == 0.0):
+        check_name(label)
         return t
     with composition(label) as scope:
-        noise = _noise(what, t, noise_shape, seed)
+        noise = _noise(t, sizes, seed)
         result: Tensor = F.where(F.greater_equal(noise, dropped), t / kept, 0, name=scope)
         return result if on is True else F.where(on, result, t)
 
@@ -105,16 +108,24 @@ def _scalar(what: str, named: str, value: Any, kind: str) -> Tensor:
     return t
 
 
-def _noise(what: str, t: Tensor, noise_shape: Sequence[Any] | None, seed: int | None) -> Tensor:
+def _noise_sizes(what: str, t: Tensor, noise_shape: Any) -> list[Any] | None:
+    """The checked items of `noise_shape`: sizes, and None for that in `t`."""
     if noise_shape is None:
-        return F.random_uniform_like(t, seed=seed)  # type: ignore[no-any-return]
+        return None
     items = items_of(noise_shape, f"{what}: noise_shape")
     if t.type.shape is None or len(items) != len(t.type.shape):
         raise ShapeError(f"{what}: noise_shape {shorten(noise_shape)} needs one size for each axis of {t!r}")
+    dims_argument([1 if size is None else size for size in items], f"{what}: noise_shape")
+    return items
+
+
+def _noise(t: Tensor, items: list[Any] | None, seed: int | None) -> Tensor:
+    if items is None:
+        return F.random_uniform_like(t, seed=seed)  # type: ignore[no-any-return]
     if all(size is None or (type(size) is int and size == 1) for size in items):
         lender = t[tuple([slice(None) if size is None else slice(0, 1) for size in items])]
         return F.random_uniform_like(lender, seed=seed)  # type: ignore[no-any-return]
-    sizes = [d if size is None else size for size, d in zip(items, t.type.shape, strict=True)]
+    sizes = [d if size is None else size for size, d in zip(items, t.type.dims, strict=True)]
     return F.random_uniform(sizes, dtype=t.type.dtype, seed=seed)  # type: ignore[no-any-return]
 
 
@@ -174,13 +185,16 @@ def alpha_dropout(
     what = "alpha_dropout"
     t = reals(what, x)
     dropped, kept = _chances(what, "rate", rate)
-    on = _switch(what, training)
+    label = what if name is None else name
+    on, sizes = _switch(what, training), _noise_sizes(what, t, noise_shape)
+    checked_seed(what, seed)
     if on is False or (type(dropped) is float and dropped == 0.0):
+        check_name(label)
         return t
-    with composition(what if name is None else name) as scope:
+    with composition(label) as scope:
         square = kept * (dropped * _FLOOR**2 + 1)
         factor = square**-0.5 if type(square) is float else F.rsqrt(square)
-        noise = _noise(what, t, noise_shape, seed)
+        noise = _noise(t, sizes, seed)
         chosen = F.where(F.greater_equal(noise, dropped), t, _FLOOR)
         result: Tensor = F.add(chosen * factor, dropped * factor * -_FLOOR, name=scope)
         return result if on is True else F.where(on, result, t)

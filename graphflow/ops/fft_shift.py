@@ -13,6 +13,7 @@ from graphflow.op import Op, Trait, declare, public
 from graphflow.ops.arguments import axis_attr, one_dim, typed
 from graphflow.ops.cast import dtype_of
 from graphflow.ops.constant import as_tensor, python_number
+from graphflow.ops.interchange import on_device
 from graphflow.ops.philox import converted
 from graphflow.types import Dim, DimLike, TensorType, as_dtype, default_float, is_floating, normalize_axes
 
@@ -67,20 +68,26 @@ def _frequency_node(op: str, n: Any, d: Any, dtype: Any, half: bool, name: str |
 
 
 @public
-def fftfreq(n: Any, d: Any = 1.0, dtype: Any = None, name: str | None = None) -> Tensor:
+def fftfreq(
+    n: Any, d: Any = 1.0, dtype: Any = None, name: str | None = None, *, device: Any = None
+) -> Tensor:
     """The frequencies of `fft`'s `n` bins in cycles per unit of the sample spacing `d`: [n].
 
     0, 1, ..., (n-1)//2, -(n//2), ..., -1, each divided by n d. n: a size. d: a Python number other than 0.
     dtype: a real floating type, the default one where left out. A primitive: n may be a dimension not known yet.
     Raises ShapeError for n < 1, ArgumentError for another d, DTypeError for another dtype.
     """
-    return _frequency_node("fftfreq", n, d, dtype, False, name)
+    with on_device(device):
+        return _frequency_node("fftfreq", n, d, dtype, False, name)
 
 
 @public
-def rfftfreq(n: Any, d: Any = 1.0, dtype: Any = None, name: str | None = None) -> Tensor:
+def rfftfreq(
+    n: Any, d: Any = 1.0, dtype: Any = None, name: str | None = None, *, device: Any = None
+) -> Tensor:
     """The frequencies of `rfft`'s `n // 2 + 1` bins: 0, 1, ..., n//2, each divided by n d. Else as `fftfreq`."""
-    return _frequency_node("rfftfreq", n, d, dtype, True, name)
+    with on_device(device):
+        return _frequency_node("rfftfreq", n, d, dtype, True, name)
 
 
 # --- order ----------------------------------------------------------------------------------------

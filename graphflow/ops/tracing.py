@@ -107,6 +107,7 @@ def close(
     dropped. final: nothing more can be made inside. Raises GraphError for a placeholder made inside a body: nobody could feed it.
     """
     parent = tracers[0].graph.parent
+    params = [[tracer.graph.as_made(t) for t in given] for tracer, given in zip(tracers, params, strict=True)]
     captured: dict[Tensor, None] = {}
     for tracer, given, results in zip(tracers, params, outputs, strict=True):
         known = {t.op for t in given}

@@ -45,7 +45,9 @@ class LayerCell(RNNCell):
     ) -> Any:
         """A kernel for inputs and state, one above the other, and a bias."""
         kernel = get_variable("kernel", [self._depth + rows, columns], self.dtype, kernel_initializer)
-        bias = get_variable("bias", [columns], self.dtype, bias_initializer or Zeros())
+        bias = get_variable(
+            "bias", [columns], self.dtype, Zeros() if bias_initializer is None else bias_initializer
+        )
         return kernel, bias
 
     def build(self, input_size: Any) -> None:
@@ -142,7 +144,7 @@ class GRUCell(LayerCell):
     def _build(self) -> None:
         n, (kernel, bias) = self._num_units, self._initializers
         with variable_scope("gates"):
-            self._gates, self._gates_bias = self._weights(2 * n, n, bias or Ones(), kernel)
+            self._gates, self._gates_bias = self._weights(2 * n, n, Ones() if bias is None else bias, kernel)
         with variable_scope("candidate"):
             self._candidate, self._candidate_bias = self._weights(n, n, bias, kernel)
 

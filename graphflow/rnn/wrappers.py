@@ -136,6 +136,8 @@ class DropoutWrapper(_Wrapper):
         self._seed = None if seed is None else as_index(seed, "DropoutWrapper: seed")
         self._masks: dict[str, list[Tensor]] = {}
         wanted = None if dtype is None else as_dtype(dtype)
+        if wanted is not None and not is_floating(wanted):
+            raise DTypeError(f"DropoutWrapper: dtype must be a floating type, not {dtype_name(wanted)}")
         sizes = {"input": [], "state": cell.state_size, "output": cell.output_size}
         if input_size is not None:
             leaves, nest = flatten(input_size, "DropoutWrapper: input_size")

@@ -99,7 +99,7 @@ def test_every_function_is_there_with_its_signature(space: str, name: str, funct
         if p.kind in (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD):
             assert places[k].kind in (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD), p
             if p.kind is Parameter.POSITIONAL_OR_KEYWORD:
-                assert places[k].name == p.name
+                assert (places[k].name, places[k].kind) == (p.name, p.kind)
             if p.default is not Parameter.empty:
                 assert places[k].default is not Parameter.empty, p
         elif p.kind is Parameter.VAR_POSITIONAL:

@@ -91,7 +91,6 @@ SAMPLES: list[Sample] = [
         lambda x: asarray([x[0, 0], 2], dtype="complex128"),
         (M,),
         lambda x: np.array([x[0, 0], 2], np.complex128),
-        unranked=False,
     ),
     Sample("asarray-device", lambda x: asarray(x, device="cpu"), (M,), lambda x: x, grad=True),
     Sample("from-dlpack", lambda x: from_dlpack(x), (M,), lambda x: x, grad=True),
