@@ -367,6 +367,11 @@ class Graph:
             hooks.run_eagerly(node)
         return node
 
+    def rename_sizes(self, t: Tensor) -> None:
+        """Nodes equal to that of `t`, whose type was replaced, get its type from now on."""
+        if t.number in self._unknown_types:
+            self._unknown_types[t.number] = t.type
+
     def _after_sizes(
         self, inputs: tuple[Tensor, ...], attrs: Mapping[str, Any], control: tuple[Node, ...]
     ) -> tuple[Node, ...]:

@@ -299,7 +299,7 @@ def as_dtype(value: Any) -> np.dtype[Any]:
             dtype = SUPPORTED["bfloat16"] if value == "bfloat16" else np.dtype(value).newbyteorder("=")
         except (TypeError, ValueError):
             dtype = None
-        if dtype is not None and dtype in _known and dtype is not STRING:
+        if dtype is not None and dtype in _known and dtype.kind != "O":
             return _known[dtype]
     raise DTypeError(f"{shorten(value)} is not a dtype of graphflow; dtypes: {', '.join(SUPPORTED)}, string")
 

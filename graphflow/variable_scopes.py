@@ -32,6 +32,7 @@ from graphflow.graph import (
     scoped,
 )
 from graphflow.initializers import VarianceScaling, Zeros
+from graphflow.ops.arguments import flag
 from graphflow.ops.constant import as_tensor
 from graphflow.ops.state import Variable
 from graphflow.types import as_dtype, default_float, is_floating, shape_from_user
@@ -171,6 +172,7 @@ def variable_scope(
         raise ArgumentError(
             "variable_scope: caching_device and partitioner are not supported; leave them out"
         )
+    named = flag(auxiliary_name_scope, "variable_scope", "auxiliary_name_scope")
     outer = _current.get()
     again = isinstance(name_or_scope, VariableScope)
     if again:
@@ -194,7 +196,7 @@ def variable_scope(
         entered = replace(
             entered, custom_getter=functools.partial(_chained, custom_getter, outer.custom_getter)
         )
-    if not auxiliary_name_scope or (again and not full):
+    if not named or (again and not full):
         yield from _in_force(entered)
         return
     with name_scope(full.rsplit("/", 1)[-1]) as prefix:
@@ -216,6 +218,8 @@ def _chained(inner: Any, outer: Any, getter: Any, *args: Any, **kwargs: Any) -> 
 def _full_name(outer: VariableScope, name: Any, default_name: Any) -> str:
     """The full name of a scope to open. Enters it in the graph's list, for `default_name`s to keep clear of."""
     opened = _store(get_default_graph()).opened
+    if default_name is not None:
+        check_name(default_name)
     if name is None:
         if default_name is None:
             raise ArgumentError("variable_scope: give a name, or a default_name")
@@ -223,7 +227,6 @@ def _full_name(outer: VariableScope, name: Any, default_name: Any) -> str:
             raise ArgumentError(
                 "variable_scope: a default_name finds nothing to reuse; give the scope's name"
             )
-        check_name(default_name)
         full, n = outer.full_name(default_name), 0
         while full in opened:
             n += 1

@@ -15,7 +15,7 @@ _PARAMETERS = {
         filters_scale y_scale y_zero_point a_scale b_scale depthwise_filter pointwise_filter anchor
         positive negative g pos_weight w_q w_k w_v w_o distances sparse_values default_value
         lower_upper signal stfts log_mel_spectrograms signals image boxes colors boxes1 boxes2 scores
-        img1 img2 losses loss normalizer beta probs loc df multi_index lam initial_state
+        mean_ss variance_ss frequency_weights obj img1 img2 losses loss normalizer beta probs loc df multi_index lam initial_state
         initial_state_fw initial_state_bw coeffs bins value_range q""",
     "scalar": """start stop step minval maxval clip_norm use_norm fill_value scalar n global_step learning_rate
         decay_steps decay_rate end_learning_rate first_decay_steps warmup_steps global_step_tensor num_updates
@@ -51,7 +51,7 @@ _PARAMETERS = {
         dx l2_regularizer nan posinf neginf dropout_rate label_smoothing margin gamma lambd threshold
         theta base rtol rcond d pad_value sample_rate lower_edge_hertz upper_edge_hertz contrast_factor
         saturation_factor central_fraction iou_threshold score_threshold max_val coefficient
-        filter_sigma k1 k2 forget_bias cell_clip proj_clip input_keep_prob output_keep_prob state_keep_prob specificity sensitivity thresholds scale_l1 scale_l2""",
+        filter_sigma k1 k2 max_norm forget_bias cell_clip proj_clip input_keep_prob output_keep_prob state_keep_prob specificity sensitivity thresholds scale_l1 scale_l2""",
     "key": "key",
     "sparse": "sp_input sp_a",
     "text": "keys string_tensor mapping",
@@ -63,7 +63,7 @@ _PARAMETERS = {
     "dtype": """dtype
         output_dtype out_type out_dtype index_dtype out_idx T from_ to""",
     "dtypes": "Tout",
-    "name": "name",
+    "name": "name name_or_scope default_name",
     "ignored": """parallel_iterations swap_memory infer_shape use_locking copy strict
         use_cudnn_on_gpu
         ignore_longer_outputs_than_inputs fast swap""",
@@ -81,9 +81,9 @@ _PARAMETERS = {
         compute_full_loss unique remove_accidental_hits include_batch_in_index interleaved
         both_directions replace periodic pad_end saturate preserve_aspect_ratio antialias align_corners
         half_pixel_centers exclude_outside pad_to_max_output_size add_regularization_losses center
-        use_bias return_sequences upper use_peepholes state_is_tuple variational_recurrent""",
+        use_bias return_sequences upper auxiliary_name_scope use_peepholes state_is_tuple variational_recurrent""",
     "function": """fn f func true_fn false_fn cond body default pred_fn_pairs branch_fns wrapped
-        layer residual_fn cell cell_fw cell_bw activation window_fn forward_window_fn
+        layer caching_device partitioner residual_fn cell cell_fw cell_bw activation window_fn forward_window_fn
         kernel_regularizer bias_regularizer depthwise_regularizer embeddings_regularizer pointwise_regularizer
         activity_regularizer regularizer custom_getter""",
     "graph": "graph into sess",
@@ -170,6 +170,9 @@ _EXCEPTIONS = {
     "ravel_multi_index.multi_index": "tensors",
     "interp.right": "tensor",
     "nn.rnn_cell.DropoutWrapper.input_size": "nest of sizes",
+    "variable_scope.values": "ignored",
+    "asarray.obj": "text",
+    "nn.embedding_lookup.params": "tensors",
     "histogram.range": "numbers",
     "interp.left": "tensor",
     "result_type.arrays_and_dtypes": "tensors",

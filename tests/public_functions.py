@@ -48,6 +48,7 @@ EXCLUDED = {
     "reset_default_graph",
     "list_devices",
     "get_default_graph",
+    "get_variable_scope",
     "get_default_session",
     "global_variables_initializer",
     "render",
@@ -64,6 +65,7 @@ class Entry:
     good: Callable[[], dict[str, Any]]
     parameters: tuple[str, ...]
     positional: tuple[str, ...] = ()
+    positional_only: tuple[str, ...] = ()
     variadic: str | None = None
     required: tuple[str, ...] = ()
 
@@ -268,6 +270,12 @@ _GOOD: dict[str, Callable[[], dict[str, Any]]] = {
     "fft.irfft3d": lambda: {"input_tensor": gf.placeholder("complex64", (2, 2, 2))},
     **{name: lambda: {"x1": _int(3), "x2": _int(3)} for name in ("gcd", "lcm")},
     "get_variable": lambda: {"name": "mine", "shape": [3]},
+    "asarray": lambda: {"obj": [1.0, 2.0]},
+    "broadcast_shapes": lambda: {"shapes": [[3, 1], [3]]},
+    "from_dlpack": lambda: {"x": np.zeros(3, np.float32)},
+    "nn.group_norm": lambda: {"groups": 3},
+    "nn.normalize_moments": lambda: {"counts": 3.0},
+    "nn.weighted_moments": lambda: {"axes": [0]},
     "histogram_fixed_width": lambda: {"value_range": [0.0, 1.0]},
     "histogram_fixed_width_bins": lambda: {"value_range": [0.0, 1.0]},
     "im2col": lambda: {"x": _float(1, 4, 4, 2)},
@@ -560,6 +568,11 @@ def _entered(made: Any) -> Any:
         return gf.add(1.0, 2.0)
 
 
+def _with_variable(scope: Any) -> Any:
+    with scope:
+        return gf.get_variable(f"v{len(gf.global_variables())}", [3])
+
+
 def _minimized(optimizer: Any) -> Any:
     w = gf.Variable(np.ones(3, np.float32), name="mine")
     return optimizer.minimize(gf.sum(w * w))
@@ -576,6 +589,7 @@ def _stepped(cell: Any) -> Any:
 
 _USES: tuple[tuple[tuple[str, ...], Callable[[Any], Any]], ...] = (
     (("name_scope", "device", "control_dependencies"), _entered),
+    (("variable_scope",), _with_variable),
     (("custom_gradient",), lambda made: made(gf.ones(3))),
     (("Optimizer",), _minimized),
     (("ExponentialMovingAverage",), _averaged),
@@ -584,7 +598,7 @@ _USES: tuple[tuple[tuple[str, ...], Callable[[Any], Any]], ...] = (
 )
 
 
-def _used(name: str, function: Any) -> Callable[..., Any]:
+def _used(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     """`function`, and then the first use of what it gives: some mistakes can be known only there."""
     for names, use in _USES:
         if any(part in name for part in names) and name != "initializers.compute_fans":
@@ -630,6 +644,7 @@ def entries() -> Iterator[Entry]:
                 lambda name=name, required=required, taken=taken: _good(name, required, taken),  # type: ignore[misc]
                 tuple(p.name for p in single),
                 tuple(p.name for p in single if p.kind is p.POSITIONAL_OR_KEYWORD),
+                tuple(p.name for p in single if p.kind is p.POSITIONAL_ONLY),
                 variadic[0] if variadic else None,
                 tuple(name for name in required if name not in variadic),
             )

@@ -60,12 +60,13 @@ def time_limit() -> Iterator[None]:
 def _arguments(entry: Entry, good: dict[str, Any], **bad: Any) -> tuple[list[Any], dict[str, Any]]:
     """Good arguments, but for one."""
     keywords = {**good, **bad}
+    first = [keywords.pop(p) for p in entry.positional_only if p in keywords]
     if entry.variadic is None:
-        return [], keywords
+        return first, keywords
     values = keywords.pop(entry.variadic)
     before = [keywords.pop(p) for p in entry.parameters if p in keywords and p in entry.positional]
     several = isinstance(values, list) and entry.variadic not in bad
-    return [*before, *(values if several else [values])], keywords
+    return [*first, *before, *(values if several else [values])], keywords
 
 
 def _others() -> int:

@@ -111,6 +111,8 @@ def _numbers(obj: Any, wanted: Any) -> Any:
 
 def _imported(what: str, x: Any) -> np.ndarray[Any, Any]:
     """An array that speaks DLPack as a NumPy array, brought to the host."""
+    if isinstance(x, np.ma.MaskedArray):
+        raise DTypeError(f"{what}: a masked array has no plain values; use .filled() first")
     try:
         return np.from_dlpack(x, device="cpu")
     except Exception as error:  # whatever a foreign __dlpack__ raises

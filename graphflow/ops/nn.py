@@ -26,6 +26,7 @@ from graphflow.ops.activations import (
     softsign,
     swish,
 )
+from graphflow.ops.arguments import flag
 from graphflow.ops.batch_norm import batch_norm, batch_normalization
 from graphflow.ops.dropout import dropout
 from graphflow.ops.losses import (
@@ -35,6 +36,7 @@ from graphflow.ops.losses import (
 )
 from graphflow.ops.moments import moments
 from graphflow.ops.normalization import l2_normalize, layer_norm
+from graphflow.ops.parameters import choice
 from graphflow.ops.transcendental import tanh
 from graphflow.ops.ufunc import operand, reals
 from graphflow.types import dims_equal
@@ -87,6 +89,8 @@ def embedding_lookup(
     max_norm: rows are scaled down to this length. validate_indices: ignored; indices are always checked.
     Raises IndexRangeError for a row that there is not.
     """
+    choice("embedding_lookup", "partition_strategy", partition_strategy, ("mod", "div"))
+    flag(validate_indices, "embedding_lookup", "validate_indices")
     if max_norm is None and not isinstance(params, (list, tuple)):
         return F.gather(params, ids, name="embedding_lookup" if name is None else name)  # type: ignore[no-any-return]
     return F.partitioned_lookup(params, ids, partition_strategy, max_norm, name)  # type: ignore[no-any-return]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from graphflow.errors import ArgumentError, ShapeError, shorten
+from graphflow.errors import ArgumentError, DTypeError, ShapeError, shorten
 from graphflow.graph import Tensor, canonical_device, device
 from graphflow.op import F
 from graphflow.ops.arguments import flag
@@ -13,7 +13,7 @@ from graphflow.ops.constant import as_tensor, python_number
 from graphflow.ops.nest import flatten
 from graphflow.ops.recurrent import LSTMStateTuple
 from graphflow.rnn.cell import Bound, RNNCell, bind, check_cell, make, positive
-from graphflow.types import as_dtype, as_index, dims_equal
+from graphflow.types import as_dtype, as_index, dims_equal, dtype_name, is_floating
 from graphflow.variable_scopes import variable_scope
 
 __all__ = ["DeviceWrapper", "DropoutWrapper", "MultiRNNCell", "ResidualWrapper"]

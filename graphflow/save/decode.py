@@ -256,6 +256,7 @@ class _Decoder:
                 raise FormatError(f"the file says that it gives {told}, but it gives {found}")
             for t, type in zip(node.outputs, types, strict=True):
                 t.type = type
+                node.graph.rename_sizes(t)
         for k in declared:
             if tables.type_symbols[k]:
                 known.update(tables.type_symbols[k])

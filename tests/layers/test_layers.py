@@ -252,3 +252,32 @@ def test_bad_arguments_are_refused_and_leave_no_variables(make, message):
         make()
     assert "test_layers.py" in str(caught.value)
     assert _variables() == {}
+
+
+def test_a_layer_that_fails_leaves_no_variable_behind() -> None:
+    """Neither in the collections nor for `get_variable`: the same call works once the mistake is put right."""
+    x = gf.placeholder("float32", (2, 3))
+    with pytest.raises(gf.errors.ArgumentError, match="epsilon"):
+        gf.layers.batch_normalization(x, epsilon=-1.0, name="norm")
+    assert gf.global_variables() == gf.trainable_variables() == []
+    gf.layers.batch_normalization(x, name="norm")
+    assert (len(gf.global_variables()), len(gf.trainable_variables())) == (4, 2)
+
+
+@pytest.mark.parametrize(
+    ("initializer", "message"),
+    [
+        ("abc", "initializer is no function"),
+        (lambda shape, dtype: None, "initializer gave"),
+        (lambda shape, dtype: 1.0, r"of shape \[3, 4\] cannot start from"),
+    ],
+)
+def test_initializers_that_give_no_tensor_of_the_shape_are_refused(initializer: Any, message: str) -> None:
+    with pytest.raises(gf.errors.GraphflowError, match=message):
+        gf.layers.dense(gf.placeholder("float32", (2, 3)), 4, kernel_initializer=initializer)
+    assert gf.global_variables() == []
+
+
+def test_a_regularizer_gives_a_scalar() -> None:
+    with pytest.raises(gf.errors.ShapeError, match="regularizer must give a scalar"):
+        gf.layers.dense(gf.placeholder("float32", (2, 3)), 4, kernel_regularizer=lambda w: w)
