@@ -109,9 +109,9 @@ def test_custom_getters_nest():
 
         return called
 
-    with gf.variable_scope("a", custom_getter=getter("outer")):
-        with gf.variable_scope("b", custom_getter=getter("inner")):
-            gf.get_variable("w", [1])
+    inner = gf.variable_scope("b", custom_getter=getter("inner"))
+    with gf.variable_scope("a", custom_getter=getter("outer")), inner:
+        gf.get_variable("w", [1])
     assert seen == [("inner", "a/b/w"), ("outer", "a/b/w")]
 
 
@@ -126,27 +126,30 @@ def test_a_name_scope_that_is_left_out():
 @pytest.mark.parametrize(
     ("again", "error", "message"),
     [
-        (dict(name="w"), gf.errors.GraphError, r"'w' exists already, made at .*test_variable_scopes.py:\d+"),
-        (dict(name="v", reuse=True), gf.errors.GraphError, "no variable 'v' to reuse"),
-        (dict(name="w", shape=[3], reuse=True), gf.errors.ShapeError, r"has shape \[2\], not \[3\]"),
-        (dict(name="w", dtype="float64", reuse=True), gf.errors.DTypeError, "is float32, not float64"),
-        (dict(name="v"), gf.errors.ShapeError, "needs a shape"),
-        (dict(name="v", shape=[None]), gf.errors.ShapeError, "must be all ints"),
-        (dict(name="v", shape=[2], initializer=[1.0, 2.0, 3.0]), gf.errors.ShapeError, "cannot start from"),
-        (dict(name="v", shape=[2], regularizer=3), gf.errors.ArgumentError, "regularizer"),
-        (dict(name="", shape=[2]), gf.errors.NameError, "name"),
-        (dict(name=None, shape=[2]), gf.errors.GraphflowError, "name"),
-        (dict(name="v", shape=[2], reuse="yes"), gf.errors.ArgumentError, "reuse"),
-        (dict(name="v", shape=[2], dtype="sofa"), gf.errors.GraphflowError, "sofa"),
+        ({"name": "w"}, gf.errors.GraphError, r"'w' exists already, made at .*test_variable_scopes.py:\d+"),
+        ({"name": "v", "reuse": True}, gf.errors.GraphError, "no variable 'v' to reuse"),
+        ({"name": "w", "shape": [3], "reuse": True}, gf.errors.ShapeError, r"has shape \[2\], not \[3\]"),
+        ({"name": "w", "dtype": "float64", "reuse": True}, gf.errors.DTypeError, "is float32, not float64"),
+        ({"name": "v"}, gf.errors.ShapeError, "needs a shape"),
+        ({"name": "v", "shape": [None]}, gf.errors.ShapeError, "must be all ints"),
+        (
+            {"name": "v", "shape": [2], "initializer": [1.0, 2.0, 3.0]},
+            gf.errors.ShapeError,
+            "cannot start from",
+        ),
+        ({"name": "v", "shape": [2], "regularizer": 3}, gf.errors.ArgumentError, "regularizer"),
+        ({"name": "", "shape": [2]}, gf.errors.NameError, "name"),
+        ({"name": None, "shape": [2]}, gf.errors.GraphflowError, "name"),
+        ({"name": "v", "shape": [2], "reuse": "yes"}, gf.errors.ArgumentError, "reuse"),
+        ({"name": "v", "shape": [2], "dtype": "sofa"}, gf.errors.GraphflowError, "sofa"),
     ],
 )
 def test_what_is_refused_leaves_nothing_behind(again, error, message):
     gf.get_variable("w", [2])
     before = len(gf.global_variables())
     reuse = again.pop("reuse", None)
-    with pytest.raises(error, match=message):
-        with gf.variable_scope(gf.get_variable_scope(), reuse=reuse):
-            gf.get_variable(**again)
+    with pytest.raises(error, match=message), gf.variable_scope(gf.get_variable_scope(), reuse=reuse):
+        gf.get_variable(**again)
     assert len(gf.global_variables()) == before
     assert gf.get_variable("v", [2]).name == "v:0"
 

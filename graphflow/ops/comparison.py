@@ -73,7 +73,7 @@ def equal(x: Any, y: Any, name: str | None = None) -> Tensor:
 def not_equal(x: Any, y: Any, name: str | None = None) -> Tensor:
     """`x != y`, broadcast. NaN differs from everything."""
     if _is_text(x) or _is_text(y):
-        return F.logical_not(F.string_equal(x, y), name)  # type: ignore[no-any-return]
+        return F.logical_not(F.string_equal(x, y, what="not_equal"), name)  # type: ignore[no-any-return]
     a, b = operands2("not_equal", x, y)
     return node2(NOT_EQUAL, a, b, name)
 

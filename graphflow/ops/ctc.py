@@ -123,6 +123,7 @@ CTC_CURVATURE = declare(
         Trait.FALLIBLE | Trait.BLAS,
         flops=_flops(260),
         workspace=_nbytes(4, 32),
+        no_gradient="third derivatives are not written",
         doc="The change of expected counts of symbols for a change of their log probabilities.",
     )
 )

@@ -187,6 +187,7 @@ BEAM = declare(
         dtype=lambda x, lengths, **attrs: (INT64, INT64, x.dtype),
         flops=lambda inputs, outputs, *, beam_width, **attrs: 10 * beam_width * int(inputs[0].size),
         workspace=_beam_nbytes,
+        no_gradient="which paths are best changes in steps",
         doc="The likeliest labellings that a beam search finds.",
     )
 )

@@ -116,6 +116,7 @@ def _declared(name: str, attempt: Any, doc: str) -> Op:
             dtype=lambda draw, *parameters, key, dtype: dtype,
             flops=lambda inputs, outputs, **attrs: 400 * int(outputs[0].size),
             workspace=rejection_nbytes(48),
+            no_gradient="counts change in steps",
             doc=doc,
         )
     )

@@ -138,6 +138,7 @@ SEGMENT_COUNTS = declare(
         dtype=lambda data, ids, *given, in_order, num, dtype: TensorType(dtype, None),
         flops=lambda inputs, outputs, **attrs: int(inputs[1].size),
         workspace=lambda inputs, outputs, **attrs: 34 * int(inputs[1].size),
+        no_gradient="a number of rows changes in steps",
         doc="The number of rows in each segment, in a shape that broadcasts with their fold.",
     )
 )

@@ -139,6 +139,7 @@ NO_GRADIENT_BEYOND = declare(
         Trait.OUT,
         flops=lambda inputs, outputs: 0,
         view=same_bytes,
+        no_gradient="its purpose: the derivative asked for is not known",
         doc="The same value; a gradient that would flow through it is an error.",
     )
 )

@@ -335,9 +335,9 @@ STRING_EQUAL = declare(
 
 
 @public
-def string_equal(x: Any, y: Any, name: str | None = None) -> Tensor:
+def string_equal(x: Any, y: Any, name: str | None = None, what: str = "equal") -> Tensor:
     """Whether texts are equal, broadcast; `==` and `gf.equal` come here."""
-    return apply(STRING_EQUAL, text_of("equal", x), text_of("equal", y), name=name)  # type: ignore[no-any-return]
+    return apply(STRING_EQUAL, text_of(what, x), text_of(what, y), name=name)  # type: ignore[no-any-return]
 
 
 # --- joining and splitting --------------------------------------------------------------------------------------------

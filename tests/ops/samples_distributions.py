@@ -138,5 +138,5 @@ SAMPLES: list[Sample] = [
     _draw("choice_of_size", lambda x: h.random_choice(gf.shape(x)[0], (9,)), _inside(0, 5, (9,), whole=True), ROWS, unranked=False),
     _draw("crop", lambda x: h.random_crop(x, [3, 2]), lambda part, x: _rows_of(part, x), ROWS, unranked=False),
     _draw("crop_whole", lambda x: h.random_crop(x, [6, 2]), lambda part, x: _equals(x)(part), ROWS, unranked=False),
-    _draw("in_a_loop", lambda x: gf.map_fn(lambda t: t + g.random_gamma((), 2.0, dtype="float64"), x), _inside(0, 99, (20,)), np.zeros(20)),
+    _draw("gamma_in_a_loop", lambda x: gf.map_fn(lambda t: t + g.random_gamma((), 2.0, dtype="float64"), x), _inside(0, 99, (20,)), np.zeros(20)),
 ]  # fmt: skip

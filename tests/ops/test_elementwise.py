@@ -11,11 +11,19 @@ import pytest
 
 import graphflow as gf
 from graphflow.errors import ArgumentError, DTypeError, RunError, ShapeError
-from graphflow.op import OPS, F
+from graphflow.op import OPS, F, load_all
 from graphflow.types import TensorType
 from tests.ops.scalar_language import evaluate, has_call
 
 # fmt: off
+load_all()  # whatever other files of tests import: the tests here are over all ops
+
+ATTRS: dict[str, dict[str, Any]] = {"polygamma": {"n": 2}, "lowered": {"lowest": -1e300}}
+"""Attributes for elementwise ops that have some."""
+
+ON_PAIRS = ("gcd", "lcm")
+"""Ops of two operands that have no scalar expression."""
+
 UNARY = [
     "abs", "acos", "acosh", "angle", "asin", "asinh", "atan", "atanh", "bitwise_invert", "cbrt", "ceil",
     "conj", "cos", "cosh", "digamma", "erf", "erfc", "erfinv", "exp", "exp2", "expm1", "floor", "imag",
@@ -443,7 +451,7 @@ def test_scalar_expression_means_what_the_kernel_does(op: Any) -> None:
     """On floats, and on ints where the expression calls no function; both zeros of a sign count as equal."""
     assert op.scalar_expr is not None
     arity = 2 if "x1" in op.scalar_expr else 1
-    attrs = {"n": 2} if op.name == "polygamma" else {}
+    attrs = ATTRS.get(op.name, {})
     name = op.name
     kinds: list[tuple[list[Any], Any]] = []
     if name in ON_BOOLS:
@@ -459,6 +467,7 @@ def test_scalar_expression_means_what_the_kernel_does(op: Any) -> None:
             "isinf",
             "isfinite",
             "pow",
+            "lowered",
         ):
             kinds.append((INTS, np.int64))
     for values, scalar in kinds:
@@ -485,16 +494,19 @@ def test_where_has_the_expression_of_a_choice() -> None:
 # --- kernels --------------------------------------------------------------------------------------
 
 
+ON_INTEGERS = (*ON_BITS, *ON_PAIRS)
+
+
 @pytest.mark.parametrize(
     "op", [op for op in OPS.values() if op.in_place and op.is_elementwise], ids=lambda op: op.name
 )
 def test_a_kernel_may_overwrite_an_input_where_its_op_says_so(op: Any) -> None:
     rng = np.random.default_rng(0)
-    kind: Any = bool if op.name in ON_BOOLS else np.int64 if op.name in ON_BITS else np.float64
-    arity = 2 if op.scalar_expr and "x1" in op.scalar_expr else 1
+    kind: Any = bool if op.name in ON_BOOLS else np.int64 if op.name in ON_INTEGERS else np.float64
+    arity = 2 if op.name in ON_PAIRS or (op.scalar_expr and "x1" in op.scalar_expr) else 1
     inputs = [np.abs(rng.uniform(0.1, 0.9, (3, 4))) * (1 if kind == np.float64 else 9) for _ in range(arity)]
     inputs = [(x > 4).astype(bool) if kind is bool else x.astype(kind) for x in inputs]
-    attrs = {"n": 1} if op.name == "polygamma" else {}
+    attrs = ATTRS.get(op.name, {})
     with np.errstate(all="ignore"):
         expected = op.kernel(np, *inputs, **attrs)
         for k, x in enumerate(inputs):

@@ -10,6 +10,7 @@ import pytest
 import graphflow as gf
 from graphflow.graph import Graph, Node
 from graphflow.op import Trait
+from graphflow.types import STRING
 from tests.ops.interpret import evaluate
 from tests.ops.table import Sample, all_samples
 
@@ -50,12 +51,21 @@ def _call(node: Node, inputs: list[Any], **options: Any) -> Any:
 
 @pytest.mark.parametrize("sample", [s for s in SAMPLES if "random" not in s.tags], ids=lambda s: s.name)
 def test_kernels_keep_their_contract(sample: Sample) -> None:
-    for node, inputs in _nodes(sample):
+    nodes = _nodes(sample)
+    _check_promises(nodes)
+    _check_views(nodes)
+
+
+Nodes = list[tuple[Node, list[np.ndarray[Any, Any]]]]
+
+
+def _check_promises(nodes: Nodes) -> None:
+    for node, inputs in nodes:
         copies = [x.copy() for x in inputs]
         fresh = np.asarray(_call(node, inputs))
         t = node.outputs[0].type
         assert (fresh.dtype, fresh.shape) == (t.dtype, t.shape), node
-        if node.op.traits & Trait.OUT:
+        if node.op.traits & Trait.OUT and t.dtype is not STRING:  # text is never put into the arena
             out = _garbage(node)
             result = _call(node, inputs, out=out)
             assert result is out or np.shares_memory(np.asarray(result), out) or not out.size, node
@@ -66,9 +76,8 @@ def test_kernels_keep_their_contract(sample: Sample) -> None:
             assert not any(np.shares_memory(fresh, x) for x in inputs), f"{node!r} gave its input away"
 
 
-@pytest.mark.parametrize("sample", [s for s in SAMPLES if "random" not in s.tags], ids=lambda s: s.name)
-def test_views_say_truly_whether_they_are_contiguous(sample: Sample) -> None:
-    for node, inputs in _nodes(sample):
+def _check_views(nodes: Nodes) -> None:
+    for node, inputs in nodes:
         if not node.op.is_view:
             continue
         for contiguous in (True, False):

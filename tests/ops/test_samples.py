@@ -87,8 +87,10 @@ def test_there_are_samples() -> None:
     assert len(set(IDS)) == len(IDS), "sample names must be unique"
 
 
-@pytest.mark.parametrize("sample", SAMPLES, ids=IDS)
-def test_type_and_values(sample: Sample) -> None:
+# --- what holds for every sample: one test each, since starting a test takes longer than most checks ----------------
+
+
+def _check_type_and_values(sample: Sample) -> None:
     placeholders, outputs = _build(sample, sample.inputs)
     before = [np.array(x) for x in sample.inputs]
     results = _run(placeholders, sample.inputs, outputs)
@@ -101,8 +103,7 @@ def test_type_and_values(sample: Sample) -> None:
         np.testing.assert_array_equal(x, copy)
 
 
-@pytest.mark.parametrize("sample", SAMPLES, ids=IDS)
-def test_optimised_equals_unoptimised_bit_for_bit(sample: Sample) -> None:
+def _check_that_optimised_equals_unoptimised_bit_for_bit(sample: Sample) -> None:
     if "random" in sample.tags:
         gf.random.set_seed(7)
     placeholders, outputs = _build(sample, sample.inputs)
@@ -113,9 +114,17 @@ def test_optimised_equals_unoptimised_bit_for_bit(sample: Sample) -> None:
         assert _bits(a) == _bits(b)
 
 
-@pytest.mark.parametrize("shapes", ["symbolic", "unranked"])
-@pytest.mark.parametrize("sample", [s for s in SAMPLES if s.symbolic and s.inputs], ids=lambda s: s.name)
-def test_unknown_shapes(sample: Sample, shapes: str) -> None:
+def _check_unknown_sizes(sample: Sample) -> None:
+    _check_unknown("symbolic", sample)
+
+
+def _check_unknown_ranks(sample: Sample) -> None:
+    _check_unknown("unranked", sample)
+
+
+def _check_unknown(shapes: str, sample: Sample) -> None:
+    if not sample.symbolic or not sample.inputs:
+        return
     if shapes == "unranked" and not sample.unranked:
         with pytest.raises(gf.errors.GraphflowError):
             _build(sample, sample.inputs, shapes)
@@ -127,15 +136,34 @@ def test_unknown_shapes(sample: Sample, shapes: str) -> None:
     _compare(sample, results, sample.inputs)
 
 
-@pytest.mark.parametrize("sample", [s for s in SAMPLES if s.strict], ids=lambda s: s.name)
-def test_kernels_under_array_api_strict(sample: Sample) -> None:
-    if any(np.asarray(x).dtype.name in ("float16", "bfloat16") for x in sample.inputs):
+def _check_kernels_under_array_api_strict(sample: Sample) -> None:
+    if not sample.strict or any(np.asarray(x).dtype.name in ("float16", "bfloat16") for x in sample.inputs):
         return  # the standard has no half types
     placeholders, outputs = _build(sample, [np.array(x) for x in sample.inputs])
     feeds = {t: np.array(x) for t, x in zip(placeholders, sample.inputs, strict=True)}
     results = evaluate(outputs, feeds, xp=array_api_strict)
     arrays = [np.from_dlpack(r) if hasattr(r, "__dlpack__") else np.asarray(r) for r in results]
     _compare(sample, arrays, sample.inputs)
+
+
+CHECKS = (
+    _check_type_and_values,
+    _check_that_optimised_equals_unoptimised_bit_for_bit,
+    _check_unknown_sizes,
+    _check_unknown_ranks,
+    _check_kernels_under_array_api_strict,
+)
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=IDS)
+def test_sample(sample: Sample) -> None:
+    for check in CHECKS:
+        gf.reset_default_graph()
+        try:
+            check(sample)
+        except BaseException as error:
+            error.add_note(f"in {check.__name__} of sample {sample.name!r}")
+            raise
 
 
 # --- gradients ------------------------------------------------------------------------------------
