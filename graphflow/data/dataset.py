@@ -306,7 +306,7 @@ def _mapped_file(path: Any) -> Any:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise FileError(
-            f"Dataset.from_files: {shorten(str(path))} is not a readable .npy file: {error}", error
+            f"Dataset.from_files: {shorten(str(path), 500)} is not a readable .npy file: {error}", error
         ) from error
 
 

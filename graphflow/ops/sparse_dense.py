@@ -77,7 +77,7 @@ def _refuse_repeats(xp: Any, columns: list[Any], sizes: tuple[int, ...]) -> None
 
 def _vjp(node: Any, g: Any) -> tuple[Any, ...]:
     values, indices, _, default = node.inputs
-    picked = F.gather_nd(g, indices) if len(node.attrs["shape"]) else F.broadcast_to(g, values.shape)
+    picked = F.gather_nd(g, indices) if len(node.attrs["shape"]) else F.ones_like(values) * g
     rest = F.sum(g) - F.sum(picked) if node.attrs["repeats"] == "refuse" else F.zeros_like(default)
     return picked, None, None, rest
 

@@ -11,7 +11,7 @@ from graphflow.errors import ArgumentError, DTypeError, FeedError, ShapeError, s
 from graphflow.graph import Graph, Tensor, check_name
 from graphflow.op import F, public
 from graphflow.ops.constant import CONSTANT, as_tensor
-from graphflow.types import Shape, dims_equal, shape_from_user, unknown_dim
+from graphflow.types import Shape, dims_equal, dtype_name, shape_from_user, unknown_dim
 
 __all__ = ["SparseTensor", "SparseTensorValue", "as_sparse", "sparse_placeholder"]
 
@@ -128,7 +128,7 @@ class SparseTensor:
 
     def __repr__(self) -> str:
         sizes = ", ".join(str(d) for d in self.shape)
-        return f"<SparseTensor {self.dtype.name}[{sizes}], values '{self.values.name}'>"
+        return f"<SparseTensor {dtype_name(self.dtype)}[{sizes}], values '{self.values.name}'>"
 
 
 def _known_rank(index: Tensor, size: Tensor) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from graphflow.graph import Node, Tensor, detached
 from graphflow.ops.transfer import TRANSFER
 from graphflow.subgraph import Subgraph
+from graphflow.types import STRING
 
 __all__ = ["Placed", "place"]
 
@@ -37,6 +38,9 @@ def place(subgraph: Subgraph, resolve: Callable[[str | None], str], io_device: s
         device[node] = cache[asked]
     if all(d == io_device for d in device.values()):
         return Placed(subgraph, device, io_device)
+    for node in subgraph.nodes:
+        if any(t.type.dtype is STRING for t in (*node.inputs, *node.outputs)):
+            device[node] = io_device  # text stays on the host, wherever it was asked for
     for node in reversed(subgraph.nodes):
         for t in node.inputs:
             if t.op.op.name == "constant" and t.op.device is None and t.op in device:
