@@ -146,13 +146,18 @@ class Op:
     def infer_types(self, inputs: Sequence[TensorType], attrs: Attrs) -> tuple[TensorType, ...]:
         """Output types, with unknown rank out where unknown rank comes in."""
         for t in inputs:
-            if t.dtype is STRING and not self.takes_strings:
-                raise DTypeError(f"{t} is text, which {self.name} does not take")
-        for t in inputs:
-            if t.shape is None:
-                return self._infer_unranked(inputs, attrs)
+            if t.shape is None or t.dtype is STRING:
+                self._refuse_text(inputs)
+                if any(x.shape is None for x in inputs):
+                    return self._infer_unranked(inputs, attrs)
+                break
         result = self.infer(*inputs, **attrs)
         return (result,) if type(result) is TensorType else tuple(result)
+
+    def _refuse_text(self, inputs: Sequence[TensorType]) -> None:
+        text = next((t for t in inputs if t.dtype is STRING), None)
+        if text is not None and not self.takes_strings:
+            raise DTypeError(f"{text} is text, which {self.name} does not take")
 
     def _infer_unranked(self, inputs: Sequence[TensorType], attrs: Attrs) -> tuple[TensorType, ...]:
         dtypes = inputs[0].dtype if self.dtype is None else self.dtype(*inputs, **attrs)
