@@ -10,6 +10,7 @@ from graphflow.errors import ArgumentError, DTypeError, ShapeError, shorten
 from graphflow.graph import Tensor, apply
 from graphflow.op import Op, declare, public
 from graphflow.ops.constant import Literal, as_array, as_tensor, as_text, constant
+from graphflow.ops.ufunc import is_cuda
 from graphflow.types import STRING, TensorType, dtype_name
 
 __all__ = ["LookupTable", "index_table_from_tensor", "index_to_string_table_from_tensor", "lookup_table"]
@@ -21,10 +22,11 @@ def _infer(keys: TensorType, *, known: Literal, values: Literal, default: Litera
 
 def _kernel(xp: Any, keys: Any, *, known: Literal, values: Literal, default: Literal) -> Any:
     table = dict(zip(known.array.tolist(), range(known.array.size), strict=True))
-    array = np.asarray(keys)
+    array = xp.asnumpy(keys) if is_cuda(xp) else np.asarray(keys)  # dictionaries live on the host
     places = np.asarray([table.get(key, -1) for key in array.ravel().tolist()], dtype=np.int64)
     found = values.array[places] if values.array.size else np.full(places.shape, default.array)
-    return np.where(places < 0, default.array, found).reshape(array.shape).astype(values.array.dtype)
+    result = np.where(places < 0, default.array, found).reshape(array.shape).astype(values.array.dtype)
+    return xp.asarray(result) if is_cuda(xp) else result
 
 
 LOOKUP = declare(

@@ -15,7 +15,7 @@ from graphflow.ops.arguments import flag, items_of, listed
 from graphflow.ops.constant import as_tensor
 from graphflow.ops.sparse_dense import SPARSE_TO_DENSE
 from graphflow.ops.sparse_tensor import SparseTensor, as_sparse
-from graphflow.types import MAX_RANK, Shape, as_index, normalize_axes, normalize_axis, unknown_dim
+from graphflow.types import MAX_RANK, STRING, Shape, as_index, normalize_axes, normalize_axis, unknown_dim
 
 __all__ = [
     "sparse_add",
@@ -36,7 +36,10 @@ __all__ = [
 
 
 def _dense(sp: SparseTensor, default: Any, repeats: str, name: str | None) -> Tensor:
-    fill = as_tensor(default, sp.dtype)
+    if sp.dtype is STRING and repeats == "add":
+        raise DTypeError(f"sparse_to_dense: text has no sum; {sp!r} must give each place once")
+    is_zero = isinstance(default, (int, float)) and default == 0
+    fill = as_tensor(b"" if sp.dtype is STRING and is_zero else default, sp.dtype)
     if fill.type.shape not in ((), None):
         raise ShapeError(f"sparse_to_dense: the default value must be a scalar, got {fill.type}")
     made: Tensor = apply(
@@ -56,7 +59,7 @@ def _dense(sp: SparseTensor, default: Any, repeats: str, name: str | None) -> Te
 def sparse_tensor_to_dense(
     sp_input: Any, default_value: Any = 0, validate_indices: bool = True, name: str | None = None
 ) -> Tensor:
-    """The dense tensor, with `default_value` where the sparse one holds nothing.
+    """The dense tensor, with `default_value`, "" for text, where the sparse one holds nothing.
 
     validate_indices: refuse places that are given more than once; False adds them up, which needs the default 0.
     Raises IndexRangeError for places outside, RunError for repeated ones, ShapeError for a dense_shape that is not

@@ -11,7 +11,7 @@ from graphflow.errors import IndexRangeError, RunError, ShapeError
 from graphflow.op import F, Op, Trait, declare
 from graphflow.ops.arguments import typed
 from graphflow.ops.scatter_kernels import scatter_any, scatter_workspace
-from graphflow.types import Shape, TensorType
+from graphflow.types import STRING, Shape, TensorType
 
 __all__ = ["SPARSE_TO_DENSE"]
 
@@ -37,6 +37,11 @@ def _kernel(
         total = xp.sum(values) if values.shape[0] else default
         return xp.asarray(total, dtype=values.dtype, copy=True)
     columns = [indices[:, k] for k in range(len(sizes))]
+    if getattr(values.dtype, "kind", "") == "O":  # array-api-strict's dtypes have no kind
+        _refuse_repeats(np, columns, sizes)
+        texts = np.full(sizes, default, dtype=STRING)
+        texts[tuple(columns)] = values
+        return texts
     base = xp.broadcast_to(xp.asarray(default, dtype=values.dtype), sizes)
     if repeats == "add":
         return scatter_any(xp, "sparse_to_dense", sizes, values, columns, sizes, 0, "add", None)
@@ -94,6 +99,7 @@ SPARSE_TO_DENSE = declare(
             scatter_workspace(int(inputs[0].size), inputs[0]) + 48 * int(inputs[0].size)
         ),
         dtype=lambda values, *rest, **attrs: TensorType(values.dtype, attrs["shape"]),
+        takes_strings=True,
         doc="A dense array with given elements at given places; those of one place refused, or added up.",
     )
 )

@@ -24,12 +24,14 @@ class SeveralBlockwise:
     """The kernel of a special function of several operands: our own formula for NumPy, the library's for CuPy.
 
     function: takes float64 blocks of one length, leaves them as they are, and gives a new one.
-    library: the name in `cupyx.scipy.special`; None if it has none: the operands then go through the host.
+    special_name: the name in `cupyx.scipy.special`; None if it has none: the operands then go through the host.
     temporaries: how many float64 blocks `function` holds at most, measured; for the forecast.
     """
 
-    def __init__(self, library: str | None, function: Callable[..., Any], temporaries: float = 32) -> None:
-        self.library = library
+    def __init__(
+        self, special_name: str | None, function: Callable[..., Any], temporaries: float = 32
+    ) -> None:
+        self.special_name = special_name
         self.function = function
         self.temporaries = temporaries
 
@@ -59,7 +61,7 @@ class SeveralBlockwise:
 
     def _on_gpu(self, xp: Any, arrays: tuple[Any, ...], out: Any) -> Any:
         dtype = arrays[0].dtype
-        if self.library is None:
+        if self.special_name is None:
             host = [x.get() for x in arrays]
             target = np.empty(np.broadcast_shapes(*[x.shape for x in host]), dtype)
             self._fill(host, target)
@@ -67,7 +69,7 @@ class SeveralBlockwise:
         else:
             import cupyx.scipy.special
 
-            result = getattr(cupyx.scipy.special, self.library)(*arrays).astype(dtype, copy=False)
+            result = getattr(cupyx.scipy.special, self.special_name)(*arrays).astype(dtype, copy=False)
         if out is None:
             return result
         xp.copyto(out, result)

@@ -9,6 +9,7 @@ import numpy as np
 
 import graphflow as gf
 from graphflow.ops.lookup import index_table_from_tensor, index_to_string_table_from_tensor, lookup_table
+from graphflow.ops.sparse import sparse_tensor_to_dense
 from graphflow.ops.strings import (
     as_string,
     reduce_join,
@@ -158,6 +159,18 @@ SAMPLES: list[Sample] = [
         lambda x: list(string_split(x, ",", skip_empty=False).__graphflow_parts__()),
         (text("a,,b"),),
         lambda x: (np.array([[0, 0], [0, 1], [0, 2]]), text("a", "", "b"), np.array([1, 3])),
+    ),
+    _sample(
+        "split to a dense table",
+        lambda x: sparse_tensor_to_dense(string_split(x)),
+        (text("a b", "", "c"),),
+        lambda x: text("a", "b", "", "", "c", "", shape=(3, 2)),
+    ),
+    _sample(
+        "split to a dense table with a default",
+        lambda x: sparse_tensor_to_dense(string_split(x), "-"),
+        (text("a b", "c"),),
+        lambda x: text("a", "b", "c", "-", shape=(2, 2)),
     ),
     _sample("equal", string_equal, (WORDS, WORDS[::-1]), lambda x, y: (x == y).astype(bool)),
     _sample("equal operator", lambda x: x == "THREE", (WORDS,), lambda x: (x == b"THREE").astype(bool)),
