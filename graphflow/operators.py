@@ -7,7 +7,7 @@ imports nothing from `ops/`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -64,8 +64,9 @@ class Operators:
     __slots__ = ()
     __array_priority__ = 1000
 
-    def __graphflow_tensor__(self) -> Any:
-        raise NotImplementedError  # the two classes that mix this in define it
+    if TYPE_CHECKING:  # said for the checker alone: Tensor and Variable, which mix this in, define it
+
+        def __graphflow_tensor__(self) -> Any: ...
 
     __add__, __radd__ = _binary("add"), _reflected("add")
     __sub__, __rsub__ = _binary("subtract"), _reflected("subtract")

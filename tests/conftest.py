@@ -30,6 +30,7 @@ def fresh_default_graph() -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    # no kernel can run without a device; what calls CuPy is tested everywhere on the stand-in, tests/backends/fake_cupy.py
     if item.get_closest_marker("gpu") is not None and not _usable_gpus():
         pytest.skip("needs a GPU: gf.list_devices() shows none that is usable")
 

@@ -347,6 +347,7 @@ def test_escapes_never_reach_the_terminal(tmp_path):
     assert_one_line(done.stderr, "\\x1b[31mred", "\\x1b]0;title\\x07")
 
 
+# a pipe closed early raises SIGPIPE on POSIX alone: on Windows there is no such ending to test
 @pytest.mark.skipif(os.name == "nt", reason="pipes and signals of POSIX")
 def test_a_reader_that_stops_reading(tmp_path):
     path = tmp_path / "long.py"
@@ -360,6 +361,7 @@ def test_a_reader_that_stops_reading(tmp_path):
     assert done.stderr == ""
 
 
+# the test sends SIGINT to one process: Windows has no such signal for a child
 @pytest.mark.skipif(os.name == "nt", reason="pipes and signals of POSIX")
 def test_an_interrupt(tmp_path):
     path = tmp_path / "slow.py"

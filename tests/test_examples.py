@@ -129,6 +129,7 @@ def test_the_demo_says_and_draws_everything(tmp_path, capsys):
 
 
 @pytest.mark.slow
+# the bar is drawn in a terminal only, and Python can make one only where there is `pty`
 @pytest.mark.skipif(os.name == "nt", reason="pty is not on Windows")
 def test_the_demo_shows_bars_in_a_terminal(tmp_path):
     command = [sys.executable, "-m", "graphflow", "demo", "--quick", "--out", str(tmp_path)]

@@ -70,6 +70,7 @@ def test_every_module_is_in_a_package():
     assert not stray
 
 
+# what is tested is a property of the checkout, which git on Windows makes otherwise unless it is told
 @pytest.mark.skipif(os.name == "nt", reason="git on Windows may check links out as text files")
 @pytest.mark.parametrize("name", ["backends", "visualize"])
 def test_links_are_relative(name):
