@@ -149,8 +149,10 @@ from graphflow.ops.scan import foldl, foldr, map_fn, scan
 from graphflow.ops.scatter import (
     scatter_nd,
     tensor_scatter_nd_add,
+    tensor_scatter_nd_div,
     tensor_scatter_nd_max,
     tensor_scatter_nd_min,
+    tensor_scatter_nd_mul,
     tensor_scatter_nd_sub,
     tensor_scatter_nd_update,
 )
@@ -877,8 +879,10 @@ __all__ = [
     "tan",
     "tanh",
     "tensor_scatter_nd_add",
+    "tensor_scatter_nd_div",
     "tensor_scatter_nd_max",
     "tensor_scatter_nd_min",
+    "tensor_scatter_nd_mul",
     "tensor_scatter_nd_sub",
     "tensor_scatter_nd_update",
     "tensordot",

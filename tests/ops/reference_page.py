@@ -19,7 +19,7 @@ from graphflow.op import OPS, F, Op, load_all, zero_vjp
 from graphflow.types import SUPPORTED, TensorType, is_floating
 from tests.ops.table import Sample, all_samples
 
-__all__ = ["Facts", "facts", "page"]
+__all__ = ["Facts", "facades", "facts", "page"]
 
 FACADES = ("", "nn", "linalg", "fft", "random", "image", "losses", "metrics", "sparse", "strings", "layers")
 
@@ -218,6 +218,15 @@ def page() -> str:
     for facade in FACADES:
         lines += _functions(facade)
     return "\n".join(lines).rstrip() + "\n"
+
+
+def facades() -> list[Any]:
+    """The modules that offer functions to users, each name in them loaded."""
+    modules = [gf if not name else importlib.import_module(f"graphflow.{name}") for name in FACADES]
+    for module in modules:
+        for name in module.__all__:
+            getattr(module, name)
+    return modules
 
 
 def _functions(facade: str) -> list[str]:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from graphflow.op import OPS, load_all
-from tests.ops.reference_page import facts, functions_without_docs, gradient_of, page
+from graphflow.op import OPS, F, load_all
+from tests.ops.reference_page import facades, facts, functions_without_docs, gradient_of, page
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "ops.md"
 
@@ -35,6 +35,26 @@ def test_an_op_tells_all(name: str) -> None:
 
 def test_every_public_function_is_documented() -> None:
     assert functions_without_docs() == []
+
+
+CALLED_BY_OTHERS = {
+    *("broadcast_to_like", "getitem", "index_scatter", "partitioned_lookup", "random_normal_like"),
+    *(
+        "random_uniform_like",
+        "reshape_like",
+        "split_like",
+        "strided_slice_grad",
+        "string_equal",
+        "sum_to_like",
+    ),
+    *("to_device", "unflatten"),
+}
+"""What operators, methods, gradients and other public functions stand for; users have those."""
+
+
+def test_every_public_function_is_offered_to_users() -> None:
+    offered = {id(function) for module in facades() for function in map(vars(module).get, module.__all__)}
+    assert {n for n, f in F.table.items() if id(f) not in offered} == CALLED_BY_OTHERS
 
 
 def test_the_reference_page_is_what_the_tables_say() -> None:
