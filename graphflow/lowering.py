@@ -64,6 +64,9 @@ class _Buffer:
     last: int
 
 
+_Pending = tuple[Node, tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]
+"""An instruction to be: node, input slots, output slots, values read, values made."""
+
 _STANDING = (Kind.BUFFER, Kind.COPIED_FEED, Kind.CONSTANT, Kind.VARIABLE, Kind.COUNTER)
 """Slots whose bytes have their place before the run."""
 
@@ -85,13 +88,16 @@ class _Lowering:
     variables: dict[Tensor, tuple[int, bool, Place]] = field(default_factory=dict)
     last_use: dict[Tensor, int] = field(default_factory=dict)
     overwritten: dict[Tensor, None] = field(default_factory=dict)  # handles whose own bytes were written
+    value: dict[Tensor, int] = field(default_factory=dict)  # numbered as in `Instruction.reads`
+    held: dict[Tensor, int] = field(default_factory=dict)  # variable handle -> the value in its own bytes
+    made: int = 0
 
     def program(self) -> Program:
         order = self.order.order
         subgraph = self.placed.subgraph
         self._find_last_uses()
         feeds = [self._feed(t) for t in subgraph.inputs]
-        pending: list[tuple[Node, tuple[int, ...], tuple[int, ...]]] = []
+        pending: list[_Pending] = []
         swaps: dict[Tensor, tuple[int, int]] = {}
         written: dict[Tensor, None] = {}
         counters: list[int] = []
@@ -113,6 +119,7 @@ class _Lowering:
         commit = len(pending) if commit_at < 0 else commit_at
         fetches = [self._fetch(t) for t in subgraph.outputs]
         instructions = self._with_frees(pending, set(fetches))
+        fetched = tuple([self.value[t] for t in subgraph.outputs])
         arena = self._place_buffers()
         late = self._late_slots(instructions, commit)
         return Program(
@@ -128,6 +135,7 @@ class _Lowering:
             tuple(counters),
             arena,
             self.placed.input_device,
+            fetched,
         )
 
     # --- lifetimes ---
@@ -175,6 +183,7 @@ class _Lowering:
             slot = Slot(Kind.FEED, t.type, device, nbytes, place=Place(t.op))
             number = self._new(slot, contiguous=self.contiguous_feeds)
         self.slot_of[t] = number
+        self.value[t] = -1 - number
         return number
 
     def _source(self, node: Node, counters: list[int]) -> None:
@@ -199,11 +208,13 @@ class _Lowering:
             )
             counters.append(number)
         self.slot_of[t] = number
+        self.value[t] = self.held[t] = -1 - number
 
     def _read(self, node: Node) -> None:
         handle = node.inputs[0]
         number = self.current.get(handle, self.slot_of[handle])
         self.slot_of[node.outputs[0]] = number
+        self.value[node.outputs[0]] = self.value[handle]
         if handle in self.variables and number == self.variables[handle][0]:
             slot, needed, place = self.variables[handle]
             self.variables[handle] = (slot, needed or handle not in self.overwritten, place)
@@ -214,13 +225,17 @@ class _Lowering:
         handle, value = node.inputs
         write = self.order.writes[node]
         storage = self.slot_of[handle]
+        given = self.value[value]
+        reads = (self.held[handle], given)
+        self.value[handle] = self.value[node.outputs[0]] = given
         if write.direct:
+            self.held[handle] = given
             self.overwritten[handle] = None
             self.current[handle] = storage
             self.slot_of[node.outputs[0]] = storage
             if write.producer is not None:
                 return  # the producer, lowered just before, wrote the storage itself
-            pending.append((node, (storage, self.slot_of[value]), (storage,)))
+            pending.append((node, (storage, self.slot_of[value]), (storage,), reads, (given,)))
             return
         source = self.slot_of[value]
         root = self.buffers.get(self.root[source])
@@ -230,21 +245,25 @@ class _Lowering:
             root.last = end
         elif node.outputs[0].type.is_static:
             number = self._buffer(node.outputs[0], self.placed.device[node], position, end)
-            pending.append((node, (storage, source), (number,)))
+            pending.append((node, (storage, source), (number,), reads, (given,)))
         else:
             number = source
         self.current[handle] = number
         self.slot_of[node.outputs[0]] = number
         swaps[handle] = (number, storage)
 
-    def _operation(self, node: Node, position: int) -> tuple[Node, tuple[int, ...], tuple[int, ...]]:
+    def _operation(self, node: Node, position: int) -> _Pending:
         inputs = tuple([self.slot_of[t] for t in node.inputs])
+        reads = tuple([self.value[t] for t in node.inputs])
+        makes = tuple(range(self.made, self.made + len(node.outputs)))
+        self.made += len(makes)
+        self.value.update(zip(node.outputs, makes, strict=True))
         device = self.placed.device[node]
         op = node.op
         if len(node.outputs) != 1:
             outputs = [self._new(Slot(Kind.DYNAMIC, t.type, device, t.type.nbytes)) for t in node.outputs]
             self.slot_of.update(zip(node.outputs, outputs, strict=True))
-            return node, inputs, tuple(outputs)
+            return node, inputs, tuple(outputs), reads, makes
         t = node.outputs[0]
         nbytes = t.type.nbytes
         number = self._target_storage(node, position) if self.order.writes else -1
@@ -266,7 +285,7 @@ class _Lowering:
         if number < 0:
             number = self._new(Slot(Kind.DYNAMIC, t.type, device, nbytes))
         self.slot_of[t] = number
-        return node, inputs, (number,)
+        return node, inputs, (number,), reads, makes
 
     def _target_storage(self, node: Node, position: int) -> int:
         """The variable's own slot if this node's value is written straight into it."""
@@ -320,11 +339,11 @@ class _Lowering:
 
     # --- finishing ---
 
-    def _with_frees(self, pending: list[Any], kept: set[int]) -> tuple[Instruction, ...]:
+    def _with_frees(self, pending: list[_Pending], kept: set[int]) -> tuple[Instruction, ...]:
         """Instructions, each with the dynamic slots that nothing needs after it."""
         last: dict[int, int] = {}
         from_kernel = [self.slots[r].kind in (Kind.DYNAMIC, Kind.FEED) for r in self.root]
-        for i, (_, inputs, outputs) in enumerate(pending):
+        for i, (_, inputs, outputs, _, _) in enumerate(pending):
             for s in (*inputs, *outputs):
                 if from_kernel[s]:
                     last[self.root[s]] = i
@@ -335,22 +354,16 @@ class _Lowering:
             if self.root[s] not in held and self.slots[s].kind in (Kind.DYNAMIC, Kind.VIEW):
                 frees.setdefault(i, []).append(s)
         used = kept | set(self.current.values())
-        for _, inputs, _ in pending:
+        for _, inputs, *_ in pending:
             used.update(inputs)
         made = []
-        for i, (node, inputs, outputs) in enumerate(pending):
+        for i, one in enumerate(pending):
             freed = tuple(sorted(frees[i])) if i in frees else ()
-            made.append(self._instruction(node, inputs, outputs, freed, used))
+            made.append(self._instruction(one, freed, used))
         return tuple(made)
 
-    def _instruction(
-        self,
-        node: Node,
-        inputs: tuple[int, ...],
-        outputs: tuple[int, ...],
-        frees: tuple[int, ...],
-        used: set[int],
-    ) -> Instruction:
+    def _instruction(self, one: _Pending, frees: tuple[int, ...], used: set[int]) -> Instruction:
+        node, inputs, outputs, reads, makes = one
         op = node.op
         bodies: tuple[Program, ...] = ()
         flags: tuple[bool, ...] = ()
@@ -367,7 +380,19 @@ class _Lowering:
         device = self.placed.device[node]
         place = Place(node)
         return Instruction(
-            op, node.attrs, inputs, outputs, device, place, frees, bodies, flags, workspace, is_view
+            op,
+            node.attrs,
+            inputs,
+            outputs,
+            device,
+            place,
+            frees,
+            bodies,
+            flags,
+            workspace,
+            is_view,
+            reads,
+            makes,
         )
 
     def _body(self, body: Any, node: Node, contiguous: bool) -> Program:

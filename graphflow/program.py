@@ -86,6 +86,10 @@ class Instruction(NamedTuple):
 
     bodies: the programs of a control-flow op's sub-graphs. used: which outputs anything needs.
     workspace_nbytes: hidden temporary bytes of the kernel. is_view: the output shares the input's bytes.
+    reads, makes: the values that the input slots hold when it runs, and the output slots afterwards, as numbers:
+        a slot may hold one value after another. A value made by an instruction is numbered from 0; what is in slot s
+        before the run (a feed, a constant, a variable, a counter) is -1 - s.
+    lane: which thread runs it. waits: instructions of other lanes that must have finished.
     """
 
     op: Op
@@ -99,6 +103,10 @@ class Instruction(NamedTuple):
     used: tuple[bool, ...] = ()
     workspace_nbytes: int = 0
     is_view: bool = False
+    reads: tuple[int, ...] = ()
+    makes: tuple[int, ...] = ()
+    lane: int = 0
+    waits: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +119,7 @@ class Program:
     variables: (slot, must be initialised before the run, place). written: variable slots with a value afterwards.
     counters: slots advanced by one at each commit.
     arena_nbytes: by device. host: the device of feeds and fetches.
+    fetched: the values that the fetched slots hold at the end, numbered as `Instruction.reads`.
     """
 
     slots: tuple[Slot, ...]
@@ -125,6 +134,7 @@ class Program:
     counters: tuple[int, ...]
     arena_nbytes: Mapping[str, int]
     host: str
+    fetched: tuple[int, ...] = ()
 
     @property
     def devices(self) -> tuple[str, ...]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +12,36 @@ from graphflow.errors import FeedError, FetchError
 from graphflow.graph import Node, Tensor, detached
 from graphflow.op import OPS
 
-__all__ = ["MissingFeedError", "Subgraph", "cut"]
+__all__ = ["MissingFeedError", "Replacement", "Subgraph", "cut", "recorded_replacements"]
 
 Replace = Callable[[Node, tuple[Tensor, ...]], Sequence[Tensor] | None]
 
 
 class MissingFeedError(FeedError, FetchError):
     """A fetch depends on a placeholder that was not fed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Replacement:
+    """One rewrite: `by` took the place of the outputs of `node`. rule: its name, empty where a pass has but one."""
+
+    node: Node
+    rule: str
+    by: tuple[Tensor, ...]
+
+
+_replacements: ContextVar[list[Replacement] | None] = ContextVar("graphflow_replacements", default=None)
+
+
+@contextmanager
+def recorded_replacements() -> Iterator[list[Replacement]]:
+    """The list that every `Subgraph.rewrite` inside the block enters its replacements in."""
+    made: list[Replacement] = []
+    token = _replacements.set(made)
+    try:
+        yield made
+    finally:
+        _replacements.reset(token)
 
 
 _LASTING = ("assign", "draw_counter")
@@ -36,17 +61,19 @@ class Subgraph:
     outputs: tuple[Tensor, ...]
     targets: tuple[Node, ...] = ()
 
-    def rewrite(self, replace: Replace) -> Subgraph:
+    def rewrite(self, replace: Replace, rule: Callable[[], str] | None = None) -> Subgraph:
         """Walk the nodes in order and rebuild what changes.
 
         replace(node, inputs) is given each node with its new inputs; it gives the tensors that take the
         place of the node's outputs, or None to keep the node (rebuilt only if its inputs changed).
         Nodes that `replace` made itself are found by walking back from what it gave.
+        rule: the name of the rule that fired last, for the record.
         Returns this very object when nothing changed. O(V + E).
         """
         new: dict[Tensor, Tensor] = {}
         moved: dict[Node, Node | None] = {}
         nodes: dict[Node, None] = {}
+        log = _replacements.get()
         for node in self.nodes:
             inputs = node.inputs
             if new:
@@ -56,6 +83,8 @@ class Subgraph:
                         break
             replacement = replace(node, inputs)
             if replacement is not None:
+                if log is not None:
+                    log.append(Replacement(node, rule() if rule else "", tuple(replacement)))
                 for old, t in zip(node.outputs, replacement, strict=True):
                     if t is not old:
                         new[old] = t
