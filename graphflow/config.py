@@ -1,12 +1,13 @@
 """Settings: one frozen record in a context variable, filled from GRAPHFLOW_* at import.
 
-| field           | environment             | meaning                                                        |
-|-----------------|-------------------------|----------------------------------------------------------------|
-| default_float   | GRAPHFLOW_FLOAT         | dtype of Python floats: "float32" or "float64"                 |
-| verify          | GRAPHFLOW_VERIFY        | check the graph between passes and every plan                  |
-| loop_limit      | GRAPHFLOW_LOOP_LIMIT    | iterations after which a `while_loop` is called endless        |
-| repeat_limit    | GRAPHFLOW_REPEAT_LIMIT  | equal nodes one line may make before it is warned about        |
-|                 | GRAPHFLOW_BLAS          | who multiplies matrices on the CPU: "auto", "mkl" or "numpy"   |
+| field           | environment               | meaning                                                      |
+|-----------------|---------------------------|--------------------------------------------------------------|
+| default_float   | GRAPHFLOW_FLOAT           | dtype of Python floats: "float32" or "float64"               |
+| verify          | GRAPHFLOW_VERIFY          | check the graph between passes and every plan                |
+| disabled_passes | GRAPHFLOW_DISABLED_PASSES | names of passes that no session runs, with commas in between |
+| loop_limit      | GRAPHFLOW_LOOP_LIMIT      | iterations after which a `while_loop` is called endless      |
+| repeat_limit    | GRAPHFLOW_REPEAT_LIMIT    | equal nodes one line may make before it is warned about      |
+|                 | GRAPHFLOW_BLAS            | who multiplies matrices on the CPU: "auto", "mkl" or "numpy" |
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class Settings:
 
     default_float: str = "float32"
     verify: bool = False
+    disabled_passes: tuple[str, ...] = ()
     loop_limit: int = 1_000_000_000
     repeat_limit: int = 1000
 
@@ -35,6 +37,11 @@ class Settings:
         if self.default_float not in ("float32", "float64"):
             raise ArgumentError(
                 f"config: default_float is 'float32' or 'float64', not {shorten(self.default_float)}"
+            )
+        names = self.disabled_passes
+        if not isinstance(names, tuple) or any(not isinstance(name, str) for name in names):
+            raise ArgumentError(
+                f"config: disabled_passes is a tuple of names of passes, not {shorten(names)}"
             )
         for name in ("loop_limit", "repeat_limit"):
             value = getattr(self, name)
@@ -55,6 +62,7 @@ def _from_environment() -> Settings:
     return Settings(
         default_float=os.environ.get("GRAPHFLOW_FLOAT", base.default_float),
         verify=os.environ.get("GRAPHFLOW_VERIFY", "0") not in ("", "0"),
+        disabled_passes=tuple(filter(None, os.environ.get("GRAPHFLOW_DISABLED_PASSES", "").split(","))),
         loop_limit=_integer("GRAPHFLOW_LOOP_LIMIT", base.loop_limit),
         repeat_limit=_integer("GRAPHFLOW_REPEAT_LIMIT", base.repeat_limit),
     )

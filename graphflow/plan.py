@@ -15,6 +15,7 @@ from graphflow.analysis.critical_path import critical_path
 from graphflow.analysis.memory import MemoryProfile, memory_profile
 from graphflow.errors import ArgumentError, shorten
 from graphflow.graph import Node
+from graphflow.passes.pipeline import PassRecord
 from graphflow.planning.arena import Lifetime, lower_bound_nbytes
 from graphflow.program import Kind, Place, Program
 from graphflow.subgraph import Subgraph
@@ -68,6 +69,7 @@ def _seconds(value: float) -> str:
 class Plan:
     """The cost of one run, from the very program that would run. Nothing has run.
 
+    passes: what the passes did, in order; `str()` of one names every rewrite with its rule and line.
     Sizes that depend on data are not in the sums; `unknown` counts them, and `peak_nbytes` is then a lower bound.
     """
 
@@ -75,6 +77,7 @@ class Plan:
     subgraph: Subgraph | None
     device: str
     machine: Machine = field(default_factory=Machine)
+    passes: tuple[PassRecord, ...] = ()
 
     @cached_property
     def memory(self) -> MemoryProfile:

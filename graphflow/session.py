@@ -13,7 +13,6 @@ from weakref import WeakSet
 
 import numpy as np
 
-from graphflow import config
 from graphflow.backends import backend_for, canonical
 from graphflow.bind import bind, match_feeds
 from graphflow.errors import ArgumentError, FeedError, GraphflowError, MemoryLimitError, SessionError, shorten
@@ -22,7 +21,7 @@ from graphflow.fetches import Fetches, resolve_fetches
 from graphflow.graph import BodyGraph, Graph, Node, Tensor, get_default_graph
 from graphflow.lowering import compile_subgraph
 from graphflow.ops.on_demand import value_of
-from graphflow.passes.pipeline import AFTER_BIND, BEFORE_BIND, run_passes
+from graphflow.passes.pipeline import PassRecord, choose_passes, run_passes
 from graphflow.plan import Plan, parse_nbytes
 from graphflow.profile import Recorder
 from graphflow.program import Program
@@ -60,7 +59,8 @@ class Session:
 
     graph: the default graph if None. device: where nodes run that ask for none ("cpu").
     memory_limit: bytes, or text such as "2GB" or "512MiB": a run that needs more raises MemoryLimitError.
-    optimize: True or "exact" for rewrites that keep every bit, "fast" to allow rounding changes, False for none.
+    optimize: True or "exact" for rewrites that keep every bit, "fast" to allow rounding changes, False for none, or
+        the names of those passes that are to run.
     threads: how many threads a run may use; at least 1.
     Runs from several threads take turns. A session is closed by `close()` or at the end of `with session:`.
     """
@@ -70,15 +70,15 @@ class Session:
         graph: Graph | None = None,
         device: str | None = None,
         memory_limit: int | str | None = None,
-        optimize: bool | str = True,
+        optimize: bool | str | Sequence[str] = True,
         threads: int | None = None,
     ) -> None:
         if graph is not None and not isinstance(graph, Graph):
             raise ArgumentError(f"Session: graph must be a Graph, not {shorten(graph)}")
-        if not (isinstance(optimize, bool) or (isinstance(optimize, str) and optimize in ("exact", "fast"))):
-            raise ArgumentError(
-                f"Session: optimize is True, False, 'exact' or 'fast', not {shorten(optimize)}"
-            )
+        try:
+            self._passes = choose_passes(optimize)
+        except ArgumentError as error:
+            raise ArgumentError(f"Session: {error}") from None
         if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
             raise ArgumentError(f"Session: threads is a positive int or None, not {shorten(threads)}")
         self.graph = graph if graph is not None else get_default_graph()
@@ -208,8 +208,9 @@ class Session:
                     ).at(t.op.place)
                 shapes[t] = t.type.dims
             signature = self._signature(fetches, tuple(shapes))
-            program, subgraph = self._compile(signature, tuple(shapes.values()))
-            return Plan(program, subgraph, self.device)
+            log: list[PassRecord] = []
+            program, subgraph = self._compile(signature, tuple(shapes.values()), log)
+            return Plan(program, subgraph, self.device, passes=tuple(log))
 
     def _signature(self, fetches: Any, feeds: tuple[Tensor, ...]) -> _Signature:
         version = self.graph.version
@@ -232,7 +233,13 @@ class Session:
         self._remember(key, known)
         return known
 
-    def _cut(self, fetches: Fetches, feeds: Sequence[Tensor], version: int) -> Subgraph:
+    def _cut(
+        self,
+        fetches: Fetches,
+        feeds: Sequence[Tensor],
+        version: int,
+        log: list[PassRecord] | None = None,
+    ) -> Subgraph:
         """What a run needs, with every tensor as it was in that version of the graph."""
         if version != self.graph.version:
             as_it_was = self.graph.as_it_was
@@ -240,8 +247,7 @@ class Session:
             feeds = tuple([as_it_was(t, version) for t in feeds])
         else:
             tensors = fetches.tensors
-        subgraph = cut(tensors, feeds, fetches.targets)
-        return run_passes(subgraph, BEFORE_BIND) if self.optimize else subgraph
+        return run_passes(cut(tensors, feeds, fetches.targets), self._passes.before, log)
 
     def _remember(self, key: Any, signature: _Signature) -> _Signature:
         self._alive.add(signature)
@@ -283,17 +289,18 @@ class Session:
             del signature.loaded[next(iter(signature.loaded))]
         return executable
 
-    def _compile(self, signature: _Signature, shapes: tuple[Shape, ...]) -> tuple[Program, Subgraph]:
+    def _compile(
+        self, signature: _Signature, shapes: tuple[Shape, ...], log: list[PassRecord] | None = None
+    ) -> tuple[Program, Subgraph]:
         sizes = match_feeds(signature.feeds, shapes)
         types = [TensorType(t.type.dtype, s) for t, s in zip(signature.feeds, shapes, strict=True)]
         subgraph = signature.subgraph
-        if subgraph is None or signature.version != self.graph.version:  # the latter of a callable
-            subgraph = self._cut(signature.fetches, signature.feeds, signature.version)
+        if (
+            subgraph is None or log is not None or signature.version != self.graph.version
+        ):  # the last: a callable's
+            subgraph = self._cut(signature.fetches, signature.feeds, signature.version, log)
         subgraph, known = bind(subgraph, types, sizes)
-        if self.optimize:
-            subgraph = run_passes(subgraph, AFTER_BIND)
-        elif config.get().verify:
-            run_passes(subgraph, ())
+        subgraph = run_passes(subgraph, self._passes.after, log)
         return compile_subgraph(subgraph, known, self._resolve, self._io_device), subgraph
 
     def _resolve(self, asked: str | None) -> str:

@@ -29,19 +29,49 @@ class Replacement:
     rule: str
     by: tuple[Tensor, ...]
 
+    def __str__(self) -> str:
+        made = ", ".join(dict.fromkeys(f"{t.op.type} '{t.op.name}'" for t in self.by)) or "nothing"
+        return f"{self.rule or 'replaced'}: {self.node.type} {self.node.place} -> {made}"
 
-_replacements: ContextVar[list[Replacement] | None] = ContextVar("graphflow_replacements", default=None)
+
+Allow = Callable[[Node, str], bool]
+
+_watch: ContextVar[tuple[list[Replacement], Allow | None] | None] = ContextVar(
+    "graphflow_replacements", default=None
+)
 
 
 @contextmanager
-def recorded_replacements() -> Iterator[list[Replacement]]:
-    """The list that every `Subgraph.rewrite` inside the block enters its replacements in."""
+def recorded_replacements(allow: Allow | None = None) -> Iterator[list[Replacement]]:
+    """The list that every `Subgraph.rewrite` inside the block enters its replacements in.
+
+    allow: asked of each node about to be replaced, with the rule's name; where it says no, the node stays.
+    """
     made: list[Replacement] = []
-    token = _replacements.set(made)
+    token = _watch.set((made, allow))
     try:
         yield made
     finally:
-        _replacements.reset(token)
+        _watch.reset(token)
+
+
+def _watched(
+    watch: tuple[list[Replacement], Allow | None],
+    node: Node,
+    inputs: tuple[Tensor, ...],
+    by: Sequence[Tensor],
+    rule: str,
+) -> bool:
+    """Enter a replacement in the record; False if it is not to be made."""
+    made, allow = watch
+    maker = by[0].op if by else None
+    if maker is not None and maker.op is node.op and maker.attrs is node.attrs:
+        if all(a is b for a, b in zip(maker.inputs, inputs, strict=True)):
+            return True  # the node itself, with the inputs it has now
+    if allow is not None and not allow(node, rule):
+        return False
+    made.append(Replacement(node, rule, tuple(by)))
+    return True
 
 
 _LASTING = ("assign", "draw_counter")
@@ -73,7 +103,7 @@ class Subgraph:
         new: dict[Tensor, Tensor] = {}
         moved: dict[Node, Node | None] = {}
         nodes: dict[Node, None] = {}
-        log = _replacements.get()
+        watch = _watch.get()
         for node in self.nodes:
             inputs = node.inputs
             if new:
@@ -82,9 +112,10 @@ class Subgraph:
                         inputs = tuple([new.get(t, t) for t in inputs])
                         break
             replacement = replace(node, inputs)
+            if replacement is not None and watch is not None:
+                if not _watched(watch, node, inputs, replacement, rule() if rule else ""):
+                    replacement = None
             if replacement is not None:
-                if log is not None:
-                    log.append(Replacement(node, rule() if rule else "", tuple(replacement)))
                 for old, t in zip(node.outputs, replacement, strict=True):
                     if t is not old:
                         new[old] = t

@@ -1,35 +1,148 @@
-"""Which passes run, in which order, and the checks between them."""
+"""Which passes run, in which order, the checks between them, and the record of what they did."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from graphflow import config
+from graphflow.errors import ArgumentError, shorten
+from graphflow.graph import Node
 from graphflow.passes.fold_constants import fold_constants
 from graphflow.passes.merge_equal import merge_equal
 from graphflow.passes.resolve_likes import resolve_likes
 from graphflow.passes.sink_broadcasts import sink_broadcasts
-from graphflow.subgraph import Subgraph
+from graphflow.subgraph import Replacement, Subgraph, recorded_replacements
 from graphflow.verify import verify
 
-__all__ = ["AFTER_BIND", "BEFORE_BIND", "run_passes"]
+__all__ = ["AFTER_BIND", "BEFORE_BIND", "Pass", "PassRecord", "Passes", "choose_passes", "run_passes"]
 
-Pass = Callable[[Subgraph], Subgraph]
 
-BEFORE_BIND: tuple[Pass, ...] = (merge_equal,)
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One rewrite as the pipeline knows it.
+
+    exact: what runs by default and keeps every bit; None where the pass has no such form.
+    fast: what runs under `optimize="fast"`, where that differs.
+    """
+
+    name: str
+    exact: Callable[[Subgraph], Subgraph] | None
+    fast: Callable[[Subgraph], Subgraph] | None = None
+
+
+BEFORE_BIND: tuple[Pass, ...] = (Pass("merge_equal", merge_equal),)
 """Passes that need no sizes: run once for the fetches and the types of the feeds."""
 
-AFTER_BIND: tuple[Pass, ...] = (resolve_likes, sink_broadcasts, fold_constants)
-"""Passes that read sizes."""
+AFTER_BIND: tuple[Pass, ...] = (
+    Pass("resolve_likes", resolve_likes),
+    Pass("sink_broadcasts", sink_broadcasts),
+    Pass("fold_constants", fold_constants),
+)
+"""Passes that read sizes: run for each new set of shapes."""
 
 
-def run_passes(subgraph: Subgraph, passes: tuple[Pass, ...]) -> Subgraph:
-    """Apply `passes` in order; under `config.verify` the graph is checked before and after each."""
+@dataclass(frozen=True, slots=True)
+class Passes:
+    """What one session runs, as (name, function) in order. before: without sizes. after: with them."""
+
+    before: tuple[tuple[str, Callable[[Subgraph], Subgraph]], ...] = ()
+    after: tuple[tuple[str, Callable[[Subgraph], Subgraph]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PassRecord:
+    """What one pass did: seconds, nodes before and after, what was replaced by which rule, what was dropped."""
+
+    name: str
+    seconds: float
+    before: int
+    after: int
+    replacements: tuple[Replacement, ...]
+    dropped: tuple[Node, ...]
+
+    def __str__(self) -> str:
+        head = f"{self.name}: {self.before} -> {self.after} nodes in {self.seconds * 1e3:.2f} ms"
+        lines = [f"  {r}" for r in self.replacements]
+        lines += [f"  no longer needed: {n.type} {n.place}" for n in self.dropped]
+        return "\n".join([head, *lines])
+
+
+def choose_passes(optimize: Any) -> Passes:
+    """The passes for a session's `optimize=`, without those that `config.disabled_passes` names.
+
+    optimize: True or "exact" for all that keep every bit; "fast" for all; False for none; or names of passes, which
+        run in the pipeline's order, in the form that keeps bits where there is one.
+    Raises ArgumentError for anything else, with the names there are.
+    """
+    known = [p.name for p in (*BEFORE_BIND, *AFTER_BIND)]
+    if optimize is False:
+        return Passes()
+    fast = isinstance(optimize, str) and optimize == "fast"
+    wanted: Sequence[str] = known
+    if not (optimize is True or fast or (isinstance(optimize, str) and optimize == "exact")):
+        if not isinstance(optimize, (tuple, list)):
+            raise ArgumentError(
+                f"optimize is True, False, 'exact', 'fast' or names of passes, not {shorten(optimize)}"
+            )
+        wanted = _checked(optimize, known)
+    disabled = _checked(config.get().disabled_passes, known)
+
+    def chosen(table: Iterable[Pass]) -> tuple[tuple[str, Callable[[Subgraph], Subgraph]], ...]:
+        found = []
+        for p in table:
+            named = wanted is not known and p.exact is None
+            function = (p.fast or p.exact) if fast or named else p.exact
+            if p.name in wanted and p.name not in disabled and function is not None:
+                found.append((p.name, function))
+        return tuple(found)
+
+    return Passes(chosen(BEFORE_BIND), chosen(AFTER_BIND))
+
+
+def _checked(names: Any, known: Sequence[str]) -> tuple[str, ...]:
+    for name in names:
+        if not isinstance(name, str) or name not in known:
+            raise ArgumentError(
+                f"there is no pass {shorten(name)}; passes: {', '.join(dict.fromkeys(known))}"
+            )
+    return tuple(names)
+
+
+def run_passes(
+    subgraph: Subgraph,
+    passes: Iterable[tuple[str, Callable[[Subgraph], Subgraph]]],
+    log: list[PassRecord] | None = None,
+) -> Subgraph:
+    """Apply `passes` in order; under `config.verify` the graph is checked before and after each.
+
+    log: gets a record of each pass.
+    """
     checking = config.get().verify
     if checking:
         verify(subgraph)
-    for function in passes:
-        subgraph = function(subgraph)
-        if checking:
-            verify(subgraph, after=function.__name__)
+    for name, function in passes:
+        if log is None:
+            changed = function(subgraph)
+        else:
+            start = time.perf_counter()
+            with recorded_replacements() as replaced:
+                changed = function(subgraph)
+            log.append(_record(name, time.perf_counter() - start, subgraph, changed, replaced))
+        if checking and changed is not subgraph:
+            verify(changed, after=name)
+        subgraph = changed
     return subgraph
+
+
+def _record(
+    name: str, seconds: float, before: Subgraph, after: Subgraph, replaced: Sequence[Replacement]
+) -> PassRecord:
+    gone = set(before.nodes).difference(after.nodes)
+    for r in replaced:
+        gone.discard(r.node)
+    kept = {n.id for n in after.nodes}  # rebuilt with other inputs
+    dropped = tuple([n for n in before.nodes if n in gone and n.id not in kept])
+    return PassRecord(name, seconds, len(before.nodes), len(after.nodes), tuple(replaced), dropped)
