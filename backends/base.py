@@ -127,6 +127,10 @@ class Backend:
         """A kernel bound to fixed arrays, writing `out`."""
         return partial(self.function(op, attrs), out=out), inputs
 
+    def cluster_workers(self) -> int:
+        """How many threads can share the blocks of a cluster; 0 where running nodes block by block gains nothing."""
+        return 0
+
     # --- control ---
 
     def scope(self, program: Program) -> AbstractContextManager[Any] | None:

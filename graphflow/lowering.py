@@ -1,6 +1,6 @@
 """From a bound subgraph to a program: placement, order, bytes for every value, instructions.
 
-`compile_subgraph` is the whole way below the passes; control-flow bodies go the same way.
+`plan_subgraph` is the whole way below the passes; control-flow bodies go the same way.
 """
 
 from __future__ import annotations
@@ -11,14 +11,16 @@ from typing import Any
 
 from graphflow.bind import bind
 from graphflow.graph import Node, Tensor
+from graphflow.ops.fused import FUSED
 from graphflow.planning.arena import Lifetime, plan_arena
+from graphflow.planning.fusion import Fusion, fuse
 from graphflow.planning.placement import Placed, place
 from graphflow.planning.schedule import Schedule, schedule
 from graphflow.program import Instruction, Kind, Place, Program, Slot
 from graphflow.subgraph import Subgraph, prune
 from graphflow.types import STRING, DimLike, TensorType, substitute
 
-__all__ = ["COPIED_FEED_NBYTES", "compile_subgraph"]
+__all__ = ["COPIED_FEED_NBYTES", "Planned", "compile_subgraph", "plan_subgraph"]
 
 COPIED_FEED_NBYTES = 16_384
 """Feeds up to this size are copied into planned bytes: then every kernel that reads them is bound in advance."""
@@ -33,7 +35,17 @@ input too (1.9 us against 0.7 for float32 on the machine it was measured on)."""
 Resolve = Callable[[str | None], str]
 
 
-def compile_subgraph(
+@dataclass(frozen=True, slots=True, eq=False)
+class Planned:
+    """A bound subgraph with every decision about its run, each a record, and the program that they lead to."""
+
+    subgraph: Subgraph
+    fusion: Fusion
+    schedule: Schedule
+    program: Program
+
+
+def plan_subgraph(
     subgraph: Subgraph,
     sizes: Mapping[str, DimLike],
     resolve: Resolve,
@@ -41,16 +53,30 @@ def compile_subgraph(
     *,
     is_body: bool = False,
     contiguous: bool = True,
-) -> Program:
-    """Lower a bound subgraph.
+    cluster_workers: Callable[[str], int] | None = None,
+) -> Planned:
+    """Place, fuse, order and lower a bound subgraph.
 
     sizes: what symbols were bound to, for the sub-graphs of control flow.
     resolve: the canonical device for what a node asks. io_device: where feeds arrive and fetches leave.
     is_body: feeds are then always by reference and fetches always copied.
     contiguous: whether all feeds are surely C-contiguous.
+    cluster_workers: how many threads may share a cluster on a device; None for no clusters.
     """
     placed = place(subgraph, resolve, io_device)
-    return _Lowering(placed, schedule(placed.subgraph), sizes, resolve, is_body, contiguous).program()
+    fusion = Fusion()
+    if cluster_workers is not None and not is_body:
+        placed, fusion = fuse(placed, cluster_workers)
+    order = schedule(placed.subgraph)
+    program = _Lowering(placed, order, sizes, resolve, is_body, contiguous).program()
+    return Planned(placed.subgraph, fusion, order, program)
+
+
+def compile_subgraph(
+    subgraph: Subgraph, sizes: Mapping[str, DimLike], resolve: Resolve, io_device: str, **options: Any
+) -> Program:
+    """The program alone of `plan_subgraph`."""
+    return plan_subgraph(subgraph, sizes, resolve, io_device, **options).program
 
 
 @dataclass(slots=True)
@@ -260,10 +286,10 @@ class _Lowering:
         self.value.update(zip(node.outputs, makes, strict=True))
         device = self.placed.device[node]
         op = node.op
-        if len(node.outputs) != 1:
-            outputs = [self._new(Slot(Kind.DYNAMIC, t.type, device, t.type.nbytes)) for t in node.outputs]
+        if len(node.outputs) != 1 or op is FUSED:
+            outputs = self._outputs(node, inputs, position, device)
             self.slot_of.update(zip(node.outputs, outputs, strict=True))
-            return node, inputs, tuple(outputs), reads, makes
+            return node, inputs, outputs, reads, makes
         t = node.outputs[0]
         nbytes = t.type.nbytes
         number = self._target_storage(node, position) if self.order.writes else -1
@@ -277,7 +303,7 @@ class _Lowering:
             and t.type.dtype is not STRING
         ):
             if op.in_place and nbytes >= REUSED_NBYTES:
-                number = self._reuse(t, inputs, position, device)
+                number = self._reuse(t, inputs, inputs, position, device)
             if number < 0:
                 number = self._new(Slot(Kind.BUFFER, t.type, device, nbytes))
                 last = self.last_use.get(t, position)
@@ -286,6 +312,22 @@ class _Lowering:
             number = self._new(Slot(Kind.DYNAMIC, t.type, device, nbytes))
         self.slot_of[t] = number
         return node, inputs, (number,), reads, makes
+
+    def _outputs(self, node: Node, inputs: tuple[int, ...], position: int, device: str) -> tuple[int, ...]:
+        """Slots for a node of several outputs: planned bytes if its kernel fills arrays that it is given."""
+        found: list[int] = []
+        for k, t in enumerate(node.outputs):
+            nbytes = t.type.nbytes
+            number = -1
+            if node.op.takes_out and nbytes is not None and not self._hand_out(t, nbytes):
+                donors = tuple([inputs[d] for d in node.attrs["body"].reuses[k] if inputs[d] not in found])
+                number = self._reuse(t, donors, inputs, position, device)
+                if number < 0:
+                    number = self._buffer(t, device, position, self.last_use.get(t, position))
+            if number < 0:
+                number = self._new(Slot(Kind.DYNAMIC, t.type, device, nbytes))
+            found.append(number)
+        return tuple(found)
 
     def _target_storage(self, node: Node, position: int) -> int:
         """The variable's own slot if this node's value is written straight into it."""
@@ -310,9 +352,11 @@ class _Lowering:
         slot = Slot(Kind.VIEW, out_type, device, 0, base=source)
         return self._new(slot, root=self.root[source], contiguous=bool(answer))
 
-    def _reuse(self, t: Tensor, inputs: tuple[int, ...], position: int, device: str) -> int:
-        """A buffer that dies here and can be overwritten by the result `t`, or -1."""
-        for s in inputs:
+    def _reuse(
+        self, t: Tensor, donors: tuple[int, ...], inputs: tuple[int, ...], position: int, device: str
+    ) -> int:
+        """A buffer among `donors` that dies here and can be overwritten by the result `t`, or -1."""
+        for s in donors:
             buffer = self.buffers.get(s)
             if (
                 buffer is None

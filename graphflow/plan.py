@@ -17,6 +17,7 @@ from graphflow.errors import ArgumentError, shorten
 from graphflow.graph import Node
 from graphflow.passes.pipeline import PassRecord
 from graphflow.planning.arena import Lifetime, lower_bound_nbytes
+from graphflow.planning.fusion import Fusion
 from graphflow.program import Kind, Place, Program
 from graphflow.subgraph import Subgraph
 
@@ -70,6 +71,7 @@ class Plan:
     """The cost of one run, from the very program that would run. Nothing has run.
 
     passes: what the passes did, in order; `str()` of one names every rewrite with its rule and line.
+    fusion: which nodes run as one, block by block, and which pairs do not, with reasons.
     Sizes that depend on data are not in the sums; `unknown` counts them, and `peak_nbytes` is then a lower bound.
     """
 
@@ -78,6 +80,7 @@ class Plan:
     device: str
     machine: Machine = field(default_factory=Machine)
     passes: tuple[PassRecord, ...] = ()
+    fusion: Fusion = field(default_factory=Fusion)
 
     @cached_property
     def memory(self) -> MemoryProfile:

@@ -27,6 +27,7 @@ from graphflow.errors import (
     RunError,
     UninitializedError,
 )
+from graphflow.ops.fused import FUSED
 from graphflow.profile import Recorder
 from graphflow.program import Instruction, Kind, Place, Program
 from graphflow.types import Dim, substitute
@@ -146,6 +147,9 @@ class Executable:
             env[i.outputs[0]] = backend.function(i.op, i.attrs)(*[env[s] for s in i.inputs])
             static[i.outputs[0]] = True
             return []
+        if fixed and i.op is FUSED and all(static[s] for s in i.outputs):
+            function = partial(backend.function(i.op, i.attrs), out=tuple([env[s] for s in i.outputs]))
+            return [(function, *[env[s] for s in i.inputs])]
         if fixed and len(i.outputs) == 1 and static[i.outputs[0]] and not i.bodies:
             function, arguments = backend.call(
                 i.op, i.attrs, tuple([env[s] for s in i.inputs]), env[i.outputs[0]]
@@ -165,6 +169,18 @@ class Executable:
         function = self._control(i, backend) if i.bodies else self._function(i, backend)
         fetch = _getter(env, inputs)
         contiguous = backend.contiguous
+        if i.op is FUSED:
+            types = [self.program.slots[s].type for s in outputs]
+
+            def fused() -> None:
+                out = [
+                    env[s] if self._is_static[s] else backend.empty(t.dtype, t.shape)
+                    for s, t in zip(outputs, types, strict=True)
+                ]
+                for s, value in zip(outputs, function(*fetch(), out=out), strict=True):
+                    env[s] = value
+
+            return fused
         if len(outputs) != 1:
 
             def many() -> None:

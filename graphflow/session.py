@@ -19,7 +19,7 @@ from graphflow.errors import ArgumentError, FeedError, GraphflowError, MemoryLim
 from graphflow.feeds import as_feed
 from graphflow.fetches import Fetches, resolve_fetches
 from graphflow.graph import BodyGraph, Graph, Node, Tensor, get_default_graph
-from graphflow.lowering import compile_subgraph
+from graphflow.lowering import Planned, plan_subgraph
 from graphflow.ops.on_demand import value_of
 from graphflow.passes.pipeline import PassRecord, choose_passes, run_passes
 from graphflow.plan import Plan, parse_nbytes
@@ -209,8 +209,8 @@ class Session:
                 shapes[t] = t.type.dims
             signature = self._signature(fetches, tuple(shapes))
             log: list[PassRecord] = []
-            program, subgraph = self._compile(signature, tuple(shapes.values()), log)
-            return Plan(program, subgraph, self.device, passes=tuple(log))
+            planned, subgraph = self._compile(signature, tuple(shapes.values()), log)
+            return Plan(planned.program, subgraph, self.device, passes=tuple(log), fusion=planned.fusion)
 
     def _signature(self, fetches: Any, feeds: tuple[Tensor, ...]) -> _Signature:
         version = self.graph.version
@@ -274,7 +274,7 @@ class Session:
                 self._keep_limit(executable.program, limit)
             return executable
         with _paused_gc():
-            program, _ = self._compile(signature, shapes)
+            program = self._compile(signature, shapes)[0].program
             if limit is not None:
                 self._keep_limit(program, limit)
             try:
@@ -291,7 +291,7 @@ class Session:
 
     def _compile(
         self, signature: _Signature, shapes: tuple[Shape, ...], log: list[PassRecord] | None = None
-    ) -> tuple[Program, Subgraph]:
+    ) -> tuple[Planned, Subgraph]:
         sizes = match_feeds(signature.feeds, shapes)
         types = [TensorType(t.type.dtype, s) for t, s in zip(signature.feeds, shapes, strict=True)]
         subgraph = signature.subgraph
@@ -301,7 +301,18 @@ class Session:
             subgraph = self._cut(signature.fetches, signature.feeds, signature.version, log)
         subgraph, known = bind(subgraph, types, sizes)
         subgraph = run_passes(subgraph, self._passes.after, log)
-        return compile_subgraph(subgraph, known, self._resolve, self._io_device), subgraph
+        planned = plan_subgraph(
+            subgraph,
+            known,
+            self._resolve,
+            self._io_device,
+            cluster_workers=self._cluster_workers if "fuse" in self._passes.planning else None,
+        )
+        return planned, subgraph
+
+    def _cluster_workers(self, device: str) -> int:
+        most = backend_for(device).cluster_workers()
+        return most if self.threads is None else min(most, self.threads)
 
     def _resolve(self, asked: str | None) -> str:
         return self.device if asked is None else canonical(asked)

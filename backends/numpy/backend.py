@@ -13,7 +13,9 @@ from graphflow.backends.base import Backend, Call, DeviceInfo, has_trait
 from graphflow.backends.numpy.blas import libraries, matmul
 from graphflow.backends.numpy.kernels import bind
 from graphflow.backends.numpy.threads import SEQUENTIAL_BLAS
+from graphflow.backends.numpy.workers import cores
 from graphflow.op import Op, Trait
+from graphflow.ops.fused import FUSED
 from graphflow.program import Program
 
 __all__ = ["NumpyBackend"]
@@ -54,11 +56,18 @@ class NumpyBackend(Backend):
         return np.array(value, order="C")
 
     def function(self, op: Op, attrs: Mapping[str, Any]) -> Callable[..., Any]:
+        if op is FUSED:
+            from graphflow.backends.numpy.clusters import Cluster  # most programs have none
+
+            return Cluster(attrs["body"])
         kernel = super().function(op, attrs)
         return matmul(kernel) if op.name == "matmul" else kernel
 
     def call(self, op: Op, attrs: Mapping[str, Any], inputs: tuple[Any, ...], out: Any) -> Call:
         return bind(op, attrs, inputs, out) or super().call(op, attrs, inputs, out)
+
+    def cluster_workers(self) -> int:
+        return cores()
 
     def scope(self, program: Program) -> AbstractContextManager[None] | None:
         return SEQUENTIAL_BLAS if has_trait(program, Trait.BLAS) else None

@@ -17,12 +17,13 @@ from graphflow.backends.base import THREADS, Call
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
-__all__ = ["run_pieces"]
+__all__ = ["cores", "run_pieces"]
 
 _pool: list[ThreadPoolExecutor] = []
 
 
-def _cores() -> int:
+def cores() -> int:
+    """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -31,7 +32,7 @@ def _workers() -> ThreadPoolExecutor:
         # not at the top: most programs have no such big product
         from concurrent.futures import ThreadPoolExecutor
 
-        _pool.append(ThreadPoolExecutor(max(1, _cores() - 1), "graphflow"))
+        _pool.append(ThreadPoolExecutor(max(1, cores() - 1), "graphflow"))
     return _pool[0]
 
 
@@ -54,7 +55,7 @@ def run_pieces(pieces: Sequence[Call]) -> None:
     The pieces are the same whatever the number of threads, so that the bits are too.
     """
     left = deque(pieces)
-    helpers = min(THREADS.get() or _cores(), _cores(), len(left)) - 1
+    helpers = min(THREADS.get() or cores(), cores(), len(left)) - 1
     if helpers < 1:
         _drain(left)
         return

@@ -17,7 +17,16 @@ from graphflow.passes.sink_broadcasts import sink_broadcasts
 from graphflow.subgraph import Replacement, Subgraph, recorded_replacements
 from graphflow.verify import verify
 
-__all__ = ["AFTER_BIND", "BEFORE_BIND", "Pass", "PassRecord", "Passes", "choose_passes", "run_passes"]
+__all__ = [
+    "AFTER_BIND",
+    "BEFORE_BIND",
+    "PLANNING",
+    "Pass",
+    "PassRecord",
+    "Passes",
+    "choose_passes",
+    "run_passes",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +53,21 @@ AFTER_BIND: tuple[Pass, ...] = (
 """Passes that read sizes: run for each new set of shapes."""
 
 
+PLANNING = ("fuse", "reorder", "lanes")
+"""Decisions below the passes that can be switched off like a pass: clusters, an order for memory, several lanes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Passes:
-    """What one session runs, as (name, function) in order. before: without sizes. after: with them."""
+    """What one session runs.
+
+    before, after: passes as (name, function) in order, those without sizes and those with them.
+    planning: the decisions below the passes that are taken, by name; see PLANNING.
+    """
 
     before: tuple[tuple[str, Callable[[Subgraph], Subgraph]], ...] = ()
     after: tuple[tuple[str, Callable[[Subgraph], Subgraph]], ...] = ()
+    planning: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,7 +95,7 @@ def choose_passes(optimize: Any) -> Passes:
         run in the pipeline's order, in the form that keeps bits where there is one.
     Raises ArgumentError for anything else, with the names there are.
     """
-    known = [p.name for p in (*BEFORE_BIND, *AFTER_BIND)]
+    known = list(dict.fromkeys([*[p.name for p in (*BEFORE_BIND, *AFTER_BIND)], *PLANNING]))
     if optimize is False:
         return Passes()
     fast = isinstance(optimize, str) and optimize == "fast"
@@ -99,15 +117,14 @@ def choose_passes(optimize: Any) -> Passes:
                 found.append((p.name, function))
         return tuple(found)
 
-    return Passes(chosen(BEFORE_BIND), chosen(AFTER_BIND))
+    planning = tuple([p for p in PLANNING if p in wanted and p not in disabled])
+    return Passes(chosen(BEFORE_BIND), chosen(AFTER_BIND), planning)
 
 
 def _checked(names: Any, known: Sequence[str]) -> tuple[str, ...]:
     for name in names:
         if not isinstance(name, str) or name not in known:
-            raise ArgumentError(
-                f"there is no pass {shorten(name)}; passes: {', '.join(dict.fromkeys(known))}"
-            )
+            raise ArgumentError(f"there is no pass {shorten(name)}; passes: {', '.join(known)}")
     return tuple(names)
 
 

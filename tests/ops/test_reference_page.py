@@ -13,7 +13,7 @@ from tests.ops.reference_page import facades, facts, functions_without_docs, gra
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "ops.md"
 
 load_all()
-WITHOUT_SAMPLES = {"variable", "read", "assign", "transfer", "draw_counter"}
+WITHOUT_SAMPLES = {"variable", "read", "assign", "transfer", "draw_counter", "fused", "spill", "restore"}
 """Ops that users never build on values: their behaviour is tested with sessions."""
 
 

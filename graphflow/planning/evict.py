@@ -1,0 +1,266 @@
+"""Greedy eviction: run through the steps with a number of bytes to stay within, and give up what is cheapest to get back.
+
+What gives way is the value with most bytes times seconds until its next use, for each second that bringing it back
+takes: by computing it again from what is there, or by reading back what was put aside. Since the uses to come are
+known, no value is guessed at. Source: Kirisame et al. 2021, "Dynamic Tensor Rematerialization", arXiv 2006.09616.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from graphflow.planning.rerun import Held, Step, Tasks
+
+__all__ = ["Means", "evicted"]
+
+MOST_STEPS = 8  # times those of the plain run
+MOST_LOOKED_AT = 64  # tasks, to say what computing a value again would take
+MOST_ANCHORS = 8
+FAR = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What may be done with a value. again: computed again. aside: put aside, at so many seconds a byte each way.
+
+    call_seconds: what each of the two copies takes beside. smallest_nbytes: of what is worth either.
+    """
+
+    again: bool = True
+    aside: bool = False
+    seconds_per_byte: float = 0.0
+    call_seconds: float = 0.0
+    smallest_nbytes: int = 1
+
+
+def evicted(tasks: Tasks, target_nbytes: int, means: Means) -> tuple[Step, ...] | None:
+    """Steps that stay within `target_nbytes` wherever giving up values can do it; None if they become too many.
+
+    The peak is not exact: measure it. Near-linear in the steps.
+    """
+    return _Eviction(tasks, target_nbytes, means).steps()
+
+
+@dataclass(slots=True)
+class _Eviction:
+    tasks: Tasks
+    target: int
+    means: Means
+    held: Held = field(init=False)
+    done: list[Step] = field(default_factory=list)
+    live: int = 0
+    now: int = 0
+    uses: list[list[int]] = field(default_factory=list)  # per buffer: its uses to come in the plain run, last first
+    clock: list[float] = field(default_factory=list)  # when each task begins in the plain run
+    pins: list[int] = field(default_factory=list)  # per buffer: how many steps at hand need it
+    holds: list[int] = field(default_factory=list)  # per buffer: how many values that gave way cannot do without it
+    stamp: list[int] = field(default_factory=list)
+    heap: list[tuple[float, int, int]] = field(default_factory=list)
+    aside: set[int] = field(default_factory=set)
+    gone: dict[int, tuple[int, ...]] = field(default_factory=dict)  # by value that gave way: what it holds
+    anchors: list[tuple[int, ...] | None] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        tasks, problem = self.tasks, self.tasks.problem
+        self.held = Held(tasks)
+        n, buffers = len(tasks.again), len(problem.nbytes)
+        self.uses = [[] for _ in range(buffers)]
+        for b in problem.kept:
+            self.uses[b].append(n)
+        for task in range(n - 1, -1, -1):
+            for b in problem.uses[task]:
+                self.uses[b].append(task)
+        self.pins, self.holds, self.stamp = [0] * buffers, [0] * buffers, [0] * buffers
+        at = 0.0
+        for seconds in tasks.seconds:
+            self.clock.append(at)
+            at += seconds
+        self.clock.append(at)
+        self.live = sum([problem.nbytes[b] for b, m in enumerate(tasks.maker) if m < 0])
+        self.anchors = _anchors(tasks)
+
+    def steps(self) -> tuple[Step, ...] | None:
+        n = len(self.tasks.again)
+        for task in range(n):
+            self.now = task
+            self._run_all([*self.held.missing(task), task])
+            if len(self.done) > MOST_STEPS * n:
+                return None
+        if self.means.aside:
+            self.now = n
+            for b in self.tasks.problem.kept:
+                if not self.held.there[b]:
+                    self._bring(b)
+        return tuple(self.done)
+
+    # --- running ---
+
+    def _run_all(self, again: Sequence[int]) -> None:
+        """Run the tasks, the last of which is the one that all others are for."""
+        uses, makes, pins = self.tasks.problem.uses, self.tasks.problem.makes, self.pins
+        for task in again:
+            for b in uses[task]:
+                pins[b] += 1
+        for task in again:
+            for b in uses[task]:
+                if not self.held.there[b] and b in self.aside:
+                    self._bring(b)
+            self._run(task)
+            for b in uses[task]:
+                pins[b] -= 1
+            if task == self.now:
+                for b in uses[task]:
+                    while self.uses[b] and self.uses[b][-1] <= task:
+                        self.uses[b].pop()
+            for b in (*uses[task], *makes[task]):
+                self._settle(b)
+
+    def _run(self, task: int) -> None:
+        problem, there = self.tasks.problem, self.held.there
+        sizes = [problem.nbytes[b] for b in problem.makes[task] if not there[b]]
+        need = sum(sizes) + problem.workspace[task]
+        for b in problem.reuses[task]:
+            size = problem.nbytes[b]
+            if self.pins[b] == 1 and not self.holds[b] and self._next(b) <= task == self.now and size in sizes:
+                if len(self.uses[b]) == 1:
+                    sizes.remove(size)
+                    need -= size
+        for b in problem.makes[task]:
+            self.pins[b] += 1
+        self._make_room(need)
+        for b in problem.makes[task]:
+            self.pins[b] -= 1
+            if not there[b]:
+                self.live += problem.nbytes[b]
+            for x in self.gone.pop(b, ()):
+                self.holds[x] -= 1
+                self._settle(x)
+        self.done.append(("run", task))
+        self.held.ran(task)
+
+    def _bring(self, b: int) -> None:
+        self.pins[b] += 1
+        self._make_room(self.tasks.problem.nbytes[b])
+        self.pins[b] -= 1
+        self.done.append(("restore", b))
+        self.held.there[b] = True
+        self.held.made[b] += 1
+        self.live += self.tasks.problem.nbytes[b]
+        self._settle(b)
+
+    def _next(self, b: int) -> int:
+        return self.uses[b][-1] if self.uses[b] else -1
+
+    def _settle(self, b: int) -> None:
+        """Let a buffer go that nothing needs any more; offer one that is needed later as a victim."""
+        if not self.held.there[b] or self.pins[b]:
+            return
+        if not self.uses[b] and not self.holds[b]:
+            if self.tasks.maker[b] >= 0:
+                self.held.there[b] = False
+            self.live -= self.tasks.problem.nbytes[b]
+        else:
+            self._offer(b)
+
+    # --- giving way ---
+
+    def _offer(self, b: int) -> None:
+        """Enter a buffer among those that may give way, with a score that is at least its own."""
+        nbytes = self.tasks.problem.nbytes[b]
+        maker = self.tasks.maker[b]
+        if maker < 0 or nbytes < self.means.smallest_nbytes:
+            return
+        self.stamp[b] += 1
+        seconds = self.tasks.seconds[maker] if self.means.again else FAR
+        score = self._score(b, min(seconds, self._copying(b)))
+        heapq.heappush(self.heap, (-score, b, self.stamp[b]))
+
+    def _score(self, b: int, seconds: float) -> float:
+        when = self.clock[self.uses[b][-1]] if self.uses[b] else self.clock[-1]
+        return self.tasks.problem.nbytes[b] * max(when - self.clock[self.now], 0.0) / max(seconds, 1e-12)
+
+    def _copying(self, b: int) -> float:
+        if not self.means.aside:
+            return FAR
+        once = self.tasks.problem.nbytes[b] * self.means.seconds_per_byte + self.means.call_seconds
+        return once if b in self.aside else 2 * once
+
+    def _make_room(self, need: int) -> None:
+        put_back: list[tuple[float, int, int]] = []
+        while self.live + need > self.target and self.heap:
+            entry = heapq.heappop(self.heap)
+            offered, b, stamp = entry
+            if stamp != self.stamp[b] or not self.held.there[b]:
+                continue
+            if self.pins[b]:
+                continue  # offered again when it is settled
+            again, copying = self._again_seconds(b), self._copying(b)
+            if min(again, copying) == FAR:
+                continue
+            score = self._score(b, min(again, copying))
+            if -score > offered * 0.99 and self.heap and -score > self.heap[0][0]:
+                heapq.heappush(self.heap, (-score, b, stamp))
+                continue
+            self._give_way(b, again <= copying)
+        for entry in put_back:
+            heapq.heappush(self.heap, entry)
+
+    def _give_way(self, b: int, again: bool) -> None:
+        if again:
+            held = self.anchors[b] or ()
+            self.gone[b] = held
+            for x in held:
+                self.holds[x] += 1
+        elif b not in self.aside:
+            self.done.append(("spill", b))
+            self.aside.add(b)
+        self.held.there[b] = False
+        self.live -= self.tasks.problem.nbytes[b]
+
+    def _again_seconds(self, b: int) -> float:
+        """What computing a buffer again would take now, at most so many tasks looked at; infinite if it cannot be."""
+        tasks, there = self.tasks, self.held.there
+        task = tasks.maker[b]
+        if not self.means.again or not tasks.again[task] or b in tasks.fixed or self.holds[b]:
+            return FAR
+        anchors = self.anchors[b]
+        if anchors is None or any(not there[x] and x not in self.aside for x in anchors):
+            return FAR
+        total = 0.0
+        found = {task}
+        stack = [task]
+        while stack and len(found) < MOST_LOOKED_AT:
+            t = stack.pop()
+            total += tasks.seconds[t]
+            for x in tasks.problem.uses[t]:
+                if not there[x]:
+                    if x in self.aside:
+                        total += self._copying(x)
+                    elif tasks.maker[x] not in found:
+                        found.add(tasks.maker[x])
+                        stack.append(tasks.maker[x])
+        return total
+
+
+def _anchors(tasks: Tasks) -> list[tuple[int, ...] | None]:
+    """For each buffer those that computing it again starts from and that cannot be computed again; None if many."""
+    found: list[tuple[int, ...] | None] = [None] * len(tasks.maker)
+    for b, maker in enumerate(tasks.maker):
+        if maker < 0:
+            found[b] = ()
+    for task, again in enumerate(tasks.again):
+        below: dict[int, None] | None = {}
+        for x in tasks.problem.uses[task]:
+            own = found[x]
+            if below is None or own is None:
+                below = None
+            elif not tasks.again[tasks.maker[x]] and tasks.maker[x] >= 0:
+                below[x] = None
+            else:
+                below.update(dict.fromkeys(own))
+        whole = None if below is None or len(below) > MOST_ANCHORS else tuple(below)
+        for b in tasks.problem.makes[task]:
+            found[b] = whole if again else ()
+    return found

@@ -1,0 +1,193 @@
+"""How each variable is written: which assignments go straight to its own bytes, and from where on nothing can fail.
+
+Everything that can fail comes before the first write where dependencies allow, so that a run which
+fails leaves no trace.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from graphflow.graph import Node, Tensor
+from graphflow.subgraph import Subgraph
+
+__all__ = ["Write", "Written", "write_last", "written"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Write:
+    """One assignment: `producer` is the node that may write the variable's bytes directly, or None.
+
+    direct: the write goes to the variable's own bytes; else to a buffer that is copied in at the end.
+    """
+
+    node: Node
+    direct: bool
+    producer: Node | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Written:
+    """An order with its writes. commit: position from which nothing can fail any more. writes: by node."""
+
+    order: tuple[Node, ...]
+    commit: int
+    writes: dict[Node, Write]
+
+
+def write_last(subgraph: Subgraph) -> Written:
+    """The program's order, with writes of variables as late as edges allow. O(V + E)."""
+    assigns = [n for n in subgraph.nodes if n.op.name == "assign"]
+    if not assigns:
+        return Written(subgraph.nodes, len(subgraph.nodes), {})
+    tail = _after_writes(subgraph, assigns)
+    head = [n for n in subgraph.nodes if n not in tail]
+    late = [n for n in subgraph.nodes if n in tail]
+    producers = _producers(subgraph, assigns)
+    sunk = {p for p in producers.values() if p not in tail}
+    order = [n for n in head if n not in sunk]
+    for n in late:
+        producer = producers.get(n)
+        if producer is not None and producer in sunk:
+            order.append(producer)
+        order.append(n)
+    return written(tuple(order), subgraph.outputs, producers)
+
+
+def _after_writes(subgraph: Subgraph, assigns: list[Node]) -> set[Node]:
+    """Assignments and all that must run after one: its users, and later reads of the same variable."""
+    tail: set[Node] = set()
+    written: set[Tensor] = set()
+    for node in subgraph.nodes:
+        is_state = node.op.name in ("read", "assign")
+        if (
+            node.op.name == "assign"
+            or (is_state and node.inputs[0] in written)
+            or any(t.op in tail for t in node.inputs)
+            or any(n in tail for n in node.control_inputs)
+        ):
+            tail.add(node)
+        if node.op.name == "assign":
+            written.add(node.inputs[0])
+    return tail
+
+
+def _uses(subgraph: Subgraph) -> dict[Tensor, list[Node]]:
+    uses: dict[Tensor, list[Node]] = {}
+    for node in subgraph.nodes:
+        for t in node.inputs:
+            uses.setdefault(t, []).append(node)
+    return uses
+
+
+def _is_single_call(node: Node) -> bool:
+    """True for nodes that every backend runs as one call that cannot fail: they may follow a write."""
+    if not (node.op.is_view or node.op.is_single_call) or not node.op.is_silent:
+        return False
+    return all(t.type.is_static for t in (*node.inputs, *node.outputs))
+
+
+def _producers(subgraph: Subgraph, assigns: list[Node]) -> dict[Node, Node]:
+    """For each assignment the node whose only use it is and that can write the variable's bytes itself."""
+    uses = _uses(subgraph)
+    kept, fed = set(subgraph.outputs), set(subgraph.inputs)
+    held = {n for node in subgraph.nodes for n in node.control_inputs} | set(subgraph.targets)
+    found: dict[Node, Node] = {}
+    for node in assigns:
+        value = node.inputs[1]
+        maker = value.op
+        if (
+            _is_single_call(maker)
+            and not maker.control_inputs
+            and value not in kept
+            and value not in fed
+            and maker not in held
+            and len(uses[value]) == 1
+            and value.type == node.outputs[0].type
+            and value.type.size != 1  # in place is slower for one element, see `liveness.REUSED_NBYTES`
+            and maker.op.takes_out
+        ):
+            found[node] = maker
+    return found
+
+
+def written(order: tuple[Node, ...], outputs: tuple[Tensor, ...], producers: dict[Node, Node]) -> Written:
+    """Decide how the assignments of an order write. producers: who may write for an assignment, right before it."""
+    position = {node: i for i, node in enumerate(order)}
+    last_use: dict[Tensor, int] = {}
+    for i, node in enumerate(order):
+        for t in node.inputs:
+            last_use[t] = i
+    for t in outputs:
+        last_use[t] = len(order)
+    values: dict[Tensor, list[Node]] = {}  # by variable: what gave its value so far, reads and writes
+    last_fallible = -1
+    for i, node in enumerate(order):
+        if node.op.name in ("read", "assign"):
+            values.setdefault(node.inputs[0], []).append(node)
+        if not (
+            node.op.is_source
+            or node.op.name in ("read", "no_op")
+            or (node.op.name == "assign" and _all_static(node))
+            or _is_single_call(node)
+        ):
+            last_fallible = i
+    alias_end = _alias_ends(order, last_use)
+    begins: dict[Node, int] = {}
+    indirect: set[Tensor] = set()
+    for i, node in enumerate(order):
+        if node.op.name != "assign":
+            continue
+        handle = node.inputs[0]
+        producer = producers.get(node)
+        begin = begins[node] = i if producer is None else position[producer]
+        old = [n.outputs[0] for n in values[handle] if position[n] < i]
+        free = all(_may_overwrite(t, producer, begin, alias_end) for t in old)
+        if not (begin > last_fallible and free and _all_static(node)):
+            indirect.add(
+                handle
+            )  # for all its writes: a copy at the end would change what an earlier one gave
+    writes: dict[Node, Write] = {}
+    commit = len(order)
+    for node, begin in begins.items():
+        direct = node.inputs[0] not in indirect
+        if direct:
+            commit = min(commit, begin)
+        writes[node] = Write(node, direct, producers.get(node) if direct else None)
+    return Written(order, commit, writes)
+
+
+def _all_static(node: Node) -> bool:
+    return all(t.type.is_static for t in node.inputs)
+
+
+def _alias_ends(order: tuple[Node, ...], last_use: dict[Tensor, int]) -> dict[Tensor, int]:
+    """The last use of a value or of any view of it."""
+    ends = dict(last_use)
+    for node in reversed(order):
+        if node.op.is_view:
+            source, made = node.inputs[0], node.outputs[0]
+            ends[source] = max(ends.get(source, -1), ends.get(made, -1))
+    return ends
+
+
+def _may_overwrite(old: Tensor, producer: Node | None, begin: int, ends: dict[Tensor, int]) -> bool:
+    """True if the old value is dead when the write begins, or its producer reads it only at its own place."""
+    end = ends.get(old, -1)
+    if end < begin:
+        return True
+    return (
+        end == begin
+        and producer is not None
+        and producer.op.in_place
+        and any(t is old for t in producer.inputs)
+        and all(t is old or not _is_view_of(t, old) for t in producer.inputs)
+    )
+
+
+def _is_view_of(t: Tensor, source: Tensor) -> bool:
+    while t.op.op.is_view:
+        t = t.op.inputs[0]
+        if t is source:
+            return True
+    return False
