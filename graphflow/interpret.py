@@ -76,7 +76,7 @@ def interpret(
     what depends on layout (NumPy's sums do) has the bits of an unoptimised run on the same backend.
     Raises UninitializedError, and what kernels raise as RunError and its kin, with the node's line. O(V + E).
     """
-    walk = _Walk(functions, watch, {}, state or {}, known or {})
+    walk = _Walk(functions, watch, state or {}, known or {}, {})
     env: dict[Tensor, Any] = {}
     for t, value in zip(subgraph.inputs, feeds, strict=True):
         env[t] = value
@@ -106,7 +106,7 @@ def compute(
 
     attrs: in the place of the node's own. Raises as `interpret`.
     """
-    walk = _Walk(functions, watch, dict(sizes or {}), {}, {})
+    walk = _Walk(functions, watch, {}, {}, dict(sizes or {}))
     given = node.attrs if attrs is None else attrs
     with np.errstate(all="ignore"):
         return walk.run(node, given, tuple(inputs), (True,) * len(node.outputs))
@@ -135,9 +135,9 @@ class _Walk:
 
     functions: Functions
     watch: Watch | None
-    sizes: dict[str, DimLike]
     state: Mapping[str, Any]
     known: Mapping[int, Values]
+    sizes: dict[str, DimLike]
     written: dict[str, Any] = field(default_factory=dict)
     counters: list[str] = field(default_factory=list)
 
@@ -191,7 +191,8 @@ class _Walk:
         if attrs and self.sizes:
             attrs = {key: substitute(value, self.sizes) for key, value in attrs.items()}
         if node.op.is_control:
-            bodies = tuple([partial(self._body, body) for body in node.attrs["bodies"]])
+            sizes = {**self.sizes, **{k: d for k, d in attrs.get("sizes", ()) if isinstance(d, int)}}
+            bodies = tuple([partial(self._body, body, sizes) for body in node.attrs["bodies"]])
             attrs = {**attrs, "bodies": bodies, "used": used}
         try:
             made = self.functions(node.op, attrs)(*inputs)
@@ -213,9 +214,9 @@ class _Walk:
                 return value
         return np.ascontiguousarray(value)
 
-    def _body(self, body: Body, arrays: Sequence[Any]) -> list[Any]:
+    def _body(self, body: Body, sizes: Mapping[str, DimLike], arrays: Sequence[Any]) -> list[Any]:
         """Run the body of a loop or branch on arrays for its inputs."""
-        inner = _Walk(self.functions, self.watch, dict(self.sizes), self.state, {})
+        inner = _Walk(self.functions, self.watch, self.state, {}, dict(sizes))
         env: dict[Tensor, Any] = {}
         for t, value in zip(body.inputs, arrays, strict=True):
             env[t] = value

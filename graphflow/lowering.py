@@ -5,15 +5,19 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from graphflow.bind import bind
 from graphflow.graph import Node, Tensor
 from graphflow.ops.fused import FUSED
 from graphflow.planning.arena import Lifetime, plan_arena
+from graphflow.planning.cost import Machine
 from graphflow.planning.fusion import Fusion, fuse
+from graphflow.planning.hazards import with_waits
+from graphflow.planning.lane_choice import LanePlan, choose_lanes
 from graphflow.planning.placement import Placed, place
 from graphflow.planning.schedule import Schedule, schedule
 from graphflow.program import Instruction, Kind, Place, Program, Slot
@@ -42,6 +46,7 @@ class Planned:
     subgraph: Subgraph
     fusion: Fusion
     schedule: Schedule
+    lanes: LanePlan | None
     program: Program
 
 
@@ -54,6 +59,8 @@ def plan_subgraph(
     is_body: bool = False,
     contiguous: bool = True,
     cluster_workers: Callable[[str], int] | None = None,
+    workers: int = 1,
+    measured: Mapping[str, float] | None = None,
 ) -> Planned:
     """Place, fuse, order and lower a bound subgraph.
 
@@ -62,14 +69,22 @@ def plan_subgraph(
     is_body: feeds are then always by reference and fetches always copied.
     contiguous: whether all feeds are surely C-contiguous.
     cluster_workers: how many threads may share a cluster on a device; None for no clusters.
+    workers: how many lanes there may be. measured: seconds of nodes by name, from a profiled run.
     """
     placed = place(subgraph, resolve, io_device)
     fusion = Fusion()
     if cluster_workers is not None and not is_body:
         placed, fusion = fuse(placed, cluster_workers)
     order = schedule(placed.subgraph)
-    program = _Lowering(placed, order, sizes, resolve, is_body, contiguous).program()
-    return Planned(placed.subgraph, fusion, order, program)
+    lanes = None
+    if workers > 1 and not is_body and all(d == placed.input_device for d in placed.device.values()):
+        lanes = choose_lanes(placed.subgraph, order, workers, Machine(), measured)
+    if lanes is None:
+        program = _Lowering(placed, order, sizes, resolve, is_body, contiguous).program()
+    else:
+        order = replace(order, order=lanes.order)
+        program = _Lowering(placed, order, sizes, resolve, is_body, contiguous, lanes).program()
+    return Planned(placed.subgraph, fusion, order, lanes, program)
 
 
 def compile_subgraph(
@@ -105,6 +120,7 @@ class _Lowering:
     resolve: Resolve
     is_body: bool
     contiguous_feeds: bool
+    lanes: LanePlan | None = None
     slots: list[Any] = field(default_factory=list)
     slot_of: dict[Tensor, int] = field(default_factory=dict)
     root: list[int] = field(default_factory=list)  # slot -> the slot whose bytes it shares
@@ -148,7 +164,7 @@ class _Lowering:
         fetched = tuple([self.value[t] for t in subgraph.outputs])
         arena = self._place_buffers()
         late = self._late_slots(instructions, commit)
-        return Program(
+        program = Program(
             tuple(self.slots),
             instructions,
             tuple(feeds),
@@ -163,6 +179,23 @@ class _Lowering:
             self.placed.input_device,
             fetched,
         )
+        return program if self.lanes is None else with_waits(program, self._control_waits(pending))
+
+    def _control_waits(self, pending: list[_Pending]) -> dict[int, tuple[int, ...]]:
+        """For each instruction those that must have finished by a control edge; through nodes that make none."""
+        own = {one[0]: (k,) for k, one in enumerate(pending)}
+        stands: dict[Node, tuple[int, ...]] = {}
+        found: dict[int, tuple[int, ...]] = {}
+        for node in self.order.order:
+            before = [k for n in node.control_inputs for k in stands[n]]
+            if node in own:
+                if before:
+                    found[own[node][0]] = tuple(before)
+                stands[node] = own[node]
+            else:  # what makes no instruction is done when all it needs is
+                before += [k for t in node.inputs if t.op in stands for k in stands[t.op]]
+                stands[node] = tuple(dict.fromkeys(before))
+        return found
 
     # --- lifetimes ---
 
@@ -404,6 +437,9 @@ class _Lowering:
         for i, one in enumerate(pending):
             freed = tuple(sorted(frees[i])) if i in frees else ()
             made.append(self._instruction(one, freed, used))
+        if self.lanes is not None:
+            lane = dict(zip(self.lanes.order, self.lanes.lane, strict=True))
+            made = [i._replace(lane=lane[node]) for i, (node, *_) in zip(made, pending, strict=True)]
         return tuple(made)
 
     def _instruction(self, one: _Pending, frees: tuple[int, ...], used: set[int]) -> Instruction:
@@ -454,9 +490,12 @@ class _Lowering:
     def _place_buffers(self) -> dict[str, int]:
         """Offsets for every buffer, device by device; fills them into the slots."""
         arena: dict[str, int] = {}
+        ends = [-1, *range(len(self.order.order) + 1)]
+        if self.lanes is not None:  # what runs beside a buffer's last user may still run after it
+            ends = [-1, *itertools.accumulate(self.lanes.until, max), len(self.order.order)]
         for device in dict.fromkeys(b.device for b in self.buffers.values()):
             mine = [b for b in self.buffers.values() if b.device == device]
-            plan = plan_arena([Lifetime(b.nbytes, b.first, b.last) for b in mine])
+            plan = plan_arena([Lifetime(b.nbytes, b.first, ends[b.last + 1]) for b in mine])
             arena[device] = plan.nbytes
             for b, offset in zip(mine, plan.offsets, strict=True):
                 self.slots[b.slot] = self.slots[b.slot]._replace(offset=offset)

@@ -27,6 +27,7 @@ from graphflow.errors import (
     RunError,
     UninitializedError,
 )
+from graphflow.lane_runner import LaneCall, LanePool, LaneRunner
 from graphflow.ops.fused import FUSED
 from graphflow.profile import Recorder
 from graphflow.program import Instruction, Kind, Place, Program
@@ -45,6 +46,7 @@ class VariableStore:
     def __init__(self) -> None:
         self.arrays: dict[str, Any] = {}
         self.initialized: set[str] = set()
+        self.lanes = LanePool()
 
     def array(self, key: str, make: Callable[[], Any]) -> Any:
         """The storage under `key`, made (without a value) on first use."""
@@ -84,6 +86,7 @@ class Executable:
         self._is_static = [False] * len(program.slots)
         self._fill_static()
         self._places: list[Place] = []
+        numbers: list[int] = []
         self._sizes: dict[str, int] = {}
         self._sizes_matter = any(_speaks_of_sizes(v) for i in program.instructions for v in i.attrs.values())
         calls: list[tuple[Any, ...]] = []
@@ -94,6 +97,7 @@ class Executable:
             made = self._bind(instruction)
             calls.extend(made)
             self._places.extend([instruction.place] * len(made))
+            numbers.extend([number] * len(made))
         if program.commit >= len(program.instructions):
             commit = len(calls)
         self._head, self._tail = calls[:commit], calls[commit:]
@@ -105,15 +109,34 @@ class Executable:
         self._context.run(np.seterr, all="ignore")
         self._context.run(THREADS.set, threads)
         self._calls_back = any(map(_sees_context, program.instructions))
+        self._lanes = self._lane_runner(numbers)
         self._all = self._head + self._tail
         simple = not (
-            program.fetches or self._step_by_step or self._calls_back or self._scopes or self._dynamic_swaps
+            self._lanes
+            or program.fetches
+            or self._step_by_step
+            or self._calls_back
+            or self._scopes
+            or self._dynamic_swaps
         )
         self._quick_feeds: list[tuple[Any, Any]] | None = None
         if simple and not self._dynamic_slots:
             self._quick_feeds = [(buffer.dtype, buffer) for _, buffer in self._copied]
 
     # --- loading ---
+
+    def _lane_runner(self, numbers: Sequence[int]) -> LaneRunner | None:
+        """What runs the head on several lanes; None where the program has one."""
+        program = self.program
+        head = program.instructions[: program.commit]
+        if all(i.lane == 0 for i in head):
+            return None
+        calls = [
+            LaneCall(number, bound, place)
+            for number, bound, place in zip(numbers, self._head, self._places, strict=False)
+        ]
+        waits = [i.waits for i in head]
+        return LaneRunner(calls, [i.lane for i in head], waits, self._store.lanes, self._step_by_step)
 
     def _fill_static(self) -> None:
         for number, slot in enumerate(self.program.slots):
@@ -372,7 +395,11 @@ class Executable:
 
     def _run_all(self, recorder: Recorder | None) -> list[Any]:
         """The head, then the results that the commit might change, then the commit."""
-        if recorder is not None:
+        if self._lanes is not None:
+            failed = self._lanes.run(self._context, recorder)
+            if failed is not None:
+                raise _located(failed[1], failed[0]) from _cause(failed[1])
+        elif recorder is not None:
             self._run_recorded(self._head, recorder)
         elif self._calls_back:  # what a callback sees must be the caller's own context
             with np.errstate(all="ignore"):
@@ -451,7 +478,7 @@ class Executable:
         return run
 
 
-def _cause(error: Exception) -> BaseException:
+def _cause(error: BaseException) -> BaseException:
     """What to chain: the foreign error, or what one of ours was raised from."""
     return error.__cause__ or error if isinstance(error, GraphflowError) else error
 
@@ -493,7 +520,7 @@ def _getter(env: list[Any], slots: tuple[int, ...]) -> Callable[[], tuple[Any, .
     return lambda: pick(env)
 
 
-def _located(error: Exception, place: Place) -> Exception:
+def _located(error: BaseException, place: Place) -> Exception:
     """The error that a kernel raised, as one of ours, with the node's line."""
     if isinstance(error, GraphflowError):
         return error.at(str(place))

@@ -307,6 +307,7 @@ class Session:
             self._resolve,
             self._io_device,
             cluster_workers=self._cluster_workers if "fuse" in self._passes.planning else None,
+            workers=self._cluster_workers(self.device) if "lanes" in self._passes.planning else 1,
         )
         return planned, subgraph
 

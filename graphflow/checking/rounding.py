@@ -80,7 +80,7 @@ def _differs(a: Array, b: Array, bound: Array | None) -> Array:
     if a.dtype is STRING:
         return np.asarray(a != b).reshape(-1)
     found = _differing_parts(a, b, bound)
-    return found.reshape(-1, 2).any(axis=1) if a.dtype.kind == "c" else found
+    return np.any(found.reshape(-1, 2), axis=1) if a.dtype.kind == "c" else found
 
 
 def _differing_parts(a: Array, b: Array, bound: Array | None) -> Array:
@@ -156,11 +156,11 @@ def _eps(dtype: np.dtype[Any]) -> Any:
 
 
 def rounding_bounds(
-    sample: Callable[[int], Sequence[Array]], expected: Sequence[Array], fold: float
+    sample: Callable[[int], Sequence[Array] | None], expected: Sequence[Array], fold: float
 ) -> list[Array]:
     """How far a computation of `expected` with other rounding may be from it, as `difference` takes it.
 
-    sample: the same values, computed with the jitter of a seed. fold: the longest `fold_length` on the way.
+    sample: the same values, computed with the jitter of a seed; None where that fails. fold: the longest `fold_length` on the way.
     The spread of the samples shows how one unit in the last place of any operand is felt in the end. A sum of n
     terms rounds n times, so that its error grows as the square root of n beside that (Higham, "Accuracy and Stability of
     Numerical Algorithms", 2nd ed., section 2.8).
@@ -175,8 +175,8 @@ def rounding_bounds(
         spread = np.zeros(exact.shape)
         with np.errstate(all="ignore"):
             for values in drawn:
-                if values[k].shape != value.shape:
-                    spread[:] = math.inf  # a size that hangs on a comparison of nearly equal numbers
+                if values is None or values[k].shape != value.shape:
+                    spread[:] = math.inf  # something hangs on a comparison of nearly equal numbers
                     continue
                 away = np.abs(_numbers(values[k]) - exact)
                 spread = np.maximum(spread, np.where(np.isnan(away) & np.isfinite(exact), math.inf, away))

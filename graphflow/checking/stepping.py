@@ -17,7 +17,7 @@ from graphflow.program import Instruction, Program
 from graphflow.runtime import Executable, VariableStore
 from graphflow.subgraph import Subgraph
 
-__all__ = ["Arena", "Stepped", "arena_bytes", "host_functions", "node_of", "roots"]
+__all__ = ["Arena", "Stepped", "arena_bytes", "host_functions", "meets", "node_of", "roots"]
 
 Arena = tuple[str, int, int]
 """Bytes of an arena: device, first, and the one after the last."""
@@ -103,15 +103,14 @@ class Stepped(Executable):
         """Which inputs, by place, are on bytes that the instruction's own outputs take."""
         if i.is_view:
             return ()
-        out_roots = {self.root[s] for s in i.outputs}
-        taken = [a for s in i.outputs if (a := arena_bytes(self.program, s)) is not None]
-        return tuple(
-            [
-                k
-                for k, s in enumerate(i.inputs)
-                if self.root[s] in out_roots or _meets(arena_bytes(self.program, self.root[s]), taken)
-            ]
-        )
+        targets = [self.root[s] for s in i.outputs]
+        taken = [arena_bytes(self.program, s) for s in targets]
+
+        def is_hit(source: int) -> bool:
+            mine = arena_bytes(self.program, source)
+            return source in targets or any(meets(mine, other) for other in taken)
+
+        return tuple([k for k, s in enumerate(i.inputs) if is_hit(self.root[s])])
 
     # --- one run ---
 
@@ -184,12 +183,11 @@ def host_functions(backend: Any) -> Functions:
         return kernel_of
 
     def find(op: Op, attrs: Mapping[str, Any]) -> Callable[..., Any]:
-        return kernel_of(op, attrs) if op.kernel is None else backend.function(op, attrs)  # type: ignore[no-any-return]
+        return kernel_of(op, attrs) if op.kernel is None else backend.function(op, attrs)
 
     return find
 
 
-def _meets(one: Arena | None, others: list[Arena]) -> bool:
-    return one is not None and any(
-        one[0] == device and one[1] < last and first < one[2] for device, first, last in others
-    )
+def meets(a: Arena | None, b: Arena | None) -> bool:
+    """Whether two ranges share a byte."""
+    return a is not None and b is not None and a[0] == b[0] and a[1] < b[2] and b[1] < a[2]

@@ -151,7 +151,9 @@ def _totals(one: Exponential, uses: Uses) -> dict[Tensor, Labels]:
     for node in uses.of(one.node.outputs[0]):
         if node.op.name == "sum" and axes_of(node) == one.axes and _is_plain(node):
             own = _own_labels(one)
-            kept = own if node.attrs["keepdims"] else tuple([a for k, a in enumerate(own) if k not in one.axes])
+            kept = (
+                own if node.attrs["keepdims"] else tuple([a for k, a in enumerate(own) if k not in one.axes])
+            )
             totals[node.outputs[0]] = kept
     pending = list(totals)
     while pending:

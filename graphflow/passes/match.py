@@ -18,6 +18,7 @@ __all__ = [
     "Now",
     "Plan",
     "Uses",
+    "added",
     "axes_of",
     "factored",
     "is_kept_sum",
@@ -33,10 +34,15 @@ Now = Callable[[Tensor], Tensor]
 
 
 class Plan(NamedTuple):
-    """What will take the place of a node. build: given `Now`, the tensors in place of the node's outputs."""
+    """What will take the place of a node.
+
+    build: given `Now`, the tensors in place of the node's outputs. ends: nodes that nothing needs any more then, which
+    other rules leave alone.
+    """
 
     rule: str
     build: Callable[[Now], Sequence[Tensor]]
+    ends: Sequence[Node] = ()
 
 
 # --- who reads what -------------------------------------------------------------------------------
@@ -191,7 +197,9 @@ def factored(uses: Uses, t: Tensor, most: int = 8) -> tuple[float, list[Tensor],
 
     Looks into factors that nothing else reads, up to `most` nodes deep.
     """
-    constant, factors, nodes = 1.0, [], []
+    constant = 1.0
+    factors: list[Tensor] = []
+    nodes: list[Node] = []
     stack = [t]
     while stack:
         part = stack.pop()
@@ -207,6 +215,25 @@ def factored(uses: Uses, t: Tensor, most: int = 8) -> tuple[float, list[Tensor],
         else:
             factors.append(part)
     return constant, factors, nodes
+
+
+def added(uses: Uses, t: Tensor, most: int = 8) -> tuple[list[tuple[int, Tensor]], list[Node]]:
+    """A sum as (its terms with their signs, the nodes that make it); looks into terms as `factored` into factors."""
+    terms: list[tuple[int, Tensor]] = []
+    nodes: list[Node] = []
+    stack = [(1, t)]
+    while stack:
+        sign, part = stack.pop()
+        node = uses.made(part, "add", "subtract", "negative") if len(nodes) < most else None
+        if node is None or not (part is t or uses.is_private(part)):
+            terms.append((sign, part))
+            continue
+        nodes.append(node)
+        last = sign if node.op.name == "add" else -sign
+        stack.append((last, node.inputs[-1]))
+        if len(node.inputs) == 2:
+            stack.append((sign, node.inputs[0]))
+    return terms, nodes
 
 
 # --- new nodes ------------------------------------------------------------------------------------

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from graphflow.graph import Node, Tensor
 from graphflow.passes.exponentials import Exponential
-from graphflow.passes.match import Now, Plan, Uses, axes_of, is_kept_sum, make, same_shape
+from graphflow.passes.match import Now, Plan, Uses, axes_of, factored, is_kept_sum, make, same_shape
 
 __all__ = ["gradient_of_log_softmax", "log_of_softmax", "log_softmax"]
 
 Groups = Mapping[Tensor, Exponential]
 
-_MOVES = ("identity", "stop_gradient", "expand_dims", "squeeze", "reshape", "broadcast_to", "broadcast_to_like")
+_MOVES = (
+    "identity",
+    "stop_gradient",
+    "expand_dims",
+    "squeeze",
+    "reshape",
+    "broadcast_to",
+    "broadcast_to_like",
+)
 """Ops that only put the elements into another shape."""
 
 
@@ -72,48 +80,53 @@ def log_softmax(node: Node, uses: Uses, groups: Groups) -> Mapping[Node, Plan] |
     So is u - (max(u) + log(sum(exp(u - max(u))))).
     """
     u, spread = node.inputs
-    moves: list[Node] = []
-    log = spread
-    while True:
-        move = uses.made(log, *_MOVES)
-        if move is None:
-            break
-        moves.append(move)
-        log = move.inputs[0]
-    parts = uses.made(log, "add")
-    for candidate, top in [(log, None)] if parts is None else [parts.inputs, parts.inputs[::-1]]:
-        logarithm = uses.made(candidate, "log")
-        one = None if logarithm is None else groups.get(logarithm.inputs[0])
-        if one is None or logarithm is None or logarithm.inputs[0] not in one.totals:
+    moves, moved = _moves(spread, uses)
+    parts = uses.made(moved, "add")
+    for log, top in [(moved, None)] if parts is None else [parts.inputs, parts.inputs[::-1]]:
+        found = uses.made(log, "log")
+        one = None if found is None else groups.get(found.inputs[0])
+        if one is None or found is None or found.inputs[0] is one.node.outputs[0]:
             continue
-        total, x = logarithm.inputs[0], one.x
-        if total.type.dtype != x.type.dtype or one.is_shifted == (top is None):
-            continue
-        if u is not (x if top is None else x.op.inputs[0]):
-            continue
-        if top is not None and (top is not x.op.inputs[1] or not one.divides(total)):
-            continue
-        if not is_kept_sum(spread, _sum_of(total, uses)):
-            continue
-
-        def build(
-            now: Now, one: Exponential = one, total: Tensor = total, log: Node = logarithm
-        ) -> tuple[Tensor]:
-            made = make(log, "log", now(total))
-            for move in reversed(moves):
-                others = tuple([now(t) for t in move.inputs[1:]])
-                made = move.rebuilt((made, *others), move.attrs, ()).outputs[0]
-            return (make(node, "subtract", one.argument(now), made),)
-
-        return {node: Plan("log_softmax", build)}
+        total = found.inputs[0]
+        if top is None:
+            fits = not one.is_shifted and u is one.x
+        else:
+            fits = (
+                one.is_shifted
+                and u is one.x.op.inputs[0]
+                and top is one.x.op.inputs[1]
+                and one.divides(total)
+            )
+        if fits and total.type.dtype == u.type.dtype and is_kept_sum(spread, _sum_of(total)):
+            return {node: Plan("log_softmax", _less_log(node, one, found, moves))}
     return None
 
 
-def _sum_of(total: Tensor, uses: Uses) -> Node:
+def _moves(t: Tensor, uses: Uses) -> tuple[list[Node], Tensor]:
+    """The nodes, from the last to the first, that only put elements into other shapes; and the tensor before them."""
+    moves = []
+    while (move := uses.made(t, *_MOVES)) is not None:
+        moves.append(move)
+        t = move.inputs[0]
+    return moves, t
+
+
+def _sum_of(total: Tensor) -> Node:
     """The sum that a total is, behind what only moves its elements."""
     while total.op.op.name != "sum":
         total = total.op.inputs[0]
     return total.op
+
+
+def _less_log(node: Node, one: Exponential, log: Node, moves: list[Node]) -> Callable[[Now], tuple[Tensor]]:
+    def build(now: Now) -> tuple[Tensor]:
+        made = make(log, "log", now(log.inputs[0]))
+        for move in reversed(moves):
+            others = tuple([now(t) for t in move.inputs[1:]])
+            made = move.rebuilt((made, *others), move.attrs, ()).outputs[0]
+        return (make(node, "subtract", one.argument(now), made),)
+
+    return build
 
 
 # --- its gradient ---------------------------------------------------------------------------------
@@ -122,32 +135,55 @@ def _sum_of(total: Tensor, uses: Uses) -> Node:
 def gradient_of_log_softmax(node: Node, uses: Uses, groups: Groups) -> Mapping[Node, Plan] | None:
     """What reverse mode makes of log(y), y = e / s, for the gradient g of the logarithm, is g - y * sum(g).
 
-        p = g / y / s                          which is NaN where y underflows to 0,
-        (p + sum(-p * y)) * e                  and where e overflows
+    p = g / y / s                          which is NaN where y underflows to 0,
+    (p + sum(-p * y)) * e                  and where e overflows
     """
-    for total_gradient, e in (node.inputs, node.inputs[::-1]):
+    for both, e in (node.inputs, node.inputs[::-1]):
         one = groups.get(e)
-        if one is None or one.node.outputs[0] is not e:
+        parts = uses.made(both, "add", "subtract")
+        if one is None or parts is None or one.node.outputs[0] is not e:
             continue
-        parts = uses.made(total_gradient, "add", "subtract")
-        if parts is None:
-            continue
-        p, folded = parts.inputs
-        for p, folded in (
-            (p, folded),
-            (folded, p),
-        ):
-            found = _gradient_parts(p, folded, parts, one, uses, groups)
-            if found is None or not uses.end_with(node, found.inner):
-                continue
-            g, y = found.g, found.y
-
-            def build(now: Now, g: Tensor = g, y: Tensor = y, one: Exponential = one) -> tuple[Tensor]:
-                given, quotient = now(g), now(y)
-                if not same_shape(given, quotient):
-                    given = make(node, "broadcast_to_like", given, quotient)
-                total = make(node, "sum", given, axis=one.axes, keepdims=True, dtype=given.type.dtype)
-                return (make(node, "subtract", given, make(node, "multiply", quotient, total)),)
-
-            return {node: Plan("gradient_of_log_softmax", build)}
+        for p, folded in (parts.inputs, parts.inputs[::-1])[: 2 if parts.op.name == "add" else 1]:
+            found = _gradient_parts(p, folded, 1 if parts.op.name == "add" else -1, one, uses, groups)
+            if found is not None and uses.end_with(node, (*found[2], parts)):
+                return {node: Plan("gradient_of_log_softmax", _gradient(node, one, *found[:2]), found[2])}
     return None
+
+
+def _gradient_parts(
+    p: Tensor, folded: Tensor, sign: int, one: Exponential, uses: Uses, groups: Groups
+) -> tuple[Tensor, Tensor, list[Node]] | None:
+    """g and y where p is g / y / s and `folded` is -sign * sum(p * y); with the nodes on the way."""
+    over_total = uses.made(p, "divide")
+    over_softmax = None if over_total is None else uses.made(over_total.inputs[0], "divide")
+    if over_total is None or over_softmax is None:
+        return None
+    g, y = over_softmax.inputs
+    quotient = _softmax(y, uses, groups)
+    if quotient is None or quotient[0] is not one or not one.divides(over_total.inputs[1]):
+        return None
+    moves, t = _moves(folded, uses)
+    negative = uses.made(t, "negative")
+    more, t = ([], t) if negative is None else _moves(negative.inputs[0], uses)
+    total = uses.made(t, "sum")
+    if total is None or axes_of(total) != one.axes or not is_kept_sum(folded, total):
+        return None
+    constant, factors, nodes = factored(uses, total.inputs[0])
+    if constant * (1 if negative is None else -1) != -sign or len(factors) != 2:
+        return None
+    first, second = factors
+    if not ((first is p and second is y) or (first is y and second is p)):
+        return None
+    inner = [over_total, over_softmax, total, *moves, *more, *nodes]
+    return g, y, inner if negative is None else [*inner, negative]
+
+
+def _gradient(node: Node, one: Exponential, g: Tensor, y: Tensor) -> Callable[[Now], tuple[Tensor]]:
+    def build(now: Now) -> tuple[Tensor]:
+        given, quotient = now(g), now(y)
+        if not same_shape(given, quotient):
+            given = make(node, "broadcast_to_like", given, quotient)
+        total = make(node, "sum", given, axis=one.axes, keepdims=True, dtype=given.type.dtype)
+        return (make(node, "subtract", given, make(node, "multiply", quotient, total)),)
+
+    return build

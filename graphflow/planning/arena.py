@@ -1,26 +1,32 @@
 """Offsets in one arena for buffers whose lifetimes are known, so that no two live ones overlap.
 
-Two methods, the better result is kept: best fit in the order of definition over a list of free
-blocks (near-linear, any number of buffers), and greedy by size, largest first (quadratic, so for
-up to 1,000 buffers; Pisarchyk and Lee 2020, "Efficient Memory Management for Deep Neural Net
-Inference").
+Best fit over a list of free blocks, through time from its end and from its start, takes near-linear time and is
+within 2 % of the lower bound on most graphs. Only where it is not and the arena is large, best fit in other orders
+of the buffers is tried (`packing.py`), then a search (`exact_packing.py`).
 """
 
 from __future__ import annotations
 
-import bisect
+from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import lt
+from typing import NamedTuple
 
 from graphflow.errors import ArgumentError
+from graphflow.planning.exact_packing import SEARCHED_BUFFERS, Search, search_packing
+from graphflow.planning.packing import ORDERS, PAIRS_A_STEP, fit_in_order, packing_of
 
-__all__ = ["ArenaPlan", "Lifetime", "lower_bound_nbytes", "plan_arena"]
+__all__ = ["EFFORT", "ArenaPlan", "Lifetime", "lower_bound_nbytes", "plan_arena"]
 
-GREEDY_LIMIT = 1000
+EFFORT = 2_000
+"""Steps that a plan may take beyond the first best fits, where they leave a gap: some 10 to 20 ms."""
+
+WORTHWHILE_NBYTES = 1 << 20
+"""A smaller arena is planned in near-linear time only."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lifetime:
+class Lifetime(NamedTuple):
     """A buffer of `nbytes`, live in the closed interval [first, last] of schedule positions."""
 
     nbytes: int
@@ -36,17 +42,13 @@ class ArenaPlan:
     nbytes: int
 
 
-def _aligned(nbytes: int, alignment: int) -> int:
-    return -(-nbytes // alignment) * alignment
-
-
 def lower_bound_nbytes(buffers: Sequence[Lifetime], alignment: int = 64) -> int:
     """The most bytes live at one position: no arena for this order is smaller."""
     changes: dict[int, int] = {}
-    for b in buffers:
-        size = _aligned(b.nbytes, alignment)
-        changes[b.first] = changes.get(b.first, 0) + size
-        changes[b.last + 1] = changes.get(b.last + 1, 0) - size
+    for nbytes, first, last in buffers:
+        size = -(-nbytes // alignment) * alignment
+        changes[first] = changes.get(first, 0) + size
+        changes[last + 1] = changes.get(last + 1, 0) - size
     live = peak = 0
     for position in sorted(changes):
         live += changes[position]
@@ -54,110 +56,145 @@ def lower_bound_nbytes(buffers: Sequence[Lifetime], alignment: int = 64) -> int:
     return peak
 
 
-def plan_arena(buffers: Sequence[Lifetime], alignment: int = 64) -> ArenaPlan:
+def plan_arena(
+    buffers: Sequence[Lifetime], alignment: int = 64, effort: int = EFFORT, search: Search = search_packing
+) -> ArenaPlan:
     """Place every buffer; offsets are multiples of `alignment` (bytes, a power of two).
 
-    Raises ArgumentError for a negative size, a reversed lifetime or a bad alignment.
+    effort: steps, each of some 5 to 10 microseconds, that may be taken where the first best fits leave an arena of
+        1 MiB or more that is over 1.02 times the lower bound; 0 for none. 500,000 solve most packings of 450 buffers.
+    search: what looks for lower packings of up to some hundred buffers; see `exact_packing.Search`.
+    The same arguments always give the same plan. Cost: about 3 microseconds a buffer, and the effort.
+    Raises ArgumentError for a negative size, a reversed lifetime, a bad alignment or a negative effort.
     """
     if alignment < 1 or alignment & (alignment - 1):
         raise ArgumentError(f"plan_arena: alignment must be a power of two, not {alignment}")
-    for b in buffers:
-        if b.nbytes < 0 or b.last < b.first:
-            raise ArgumentError(f"plan_arena: not a lifetime: {b}")
-    plan = _best_fit(buffers, alignment)
-    if len(buffers) <= GREEDY_LIMIT and plan.nbytes > lower_bound_nbytes(buffers, alignment):
-        other = _greedy_by_size(buffers, alignment)
-        if other.nbytes < plan.nbytes:
-            return other
-    return plan
+    if effort < 0:
+        raise ArgumentError(f"plan_arena: effort must be a number of steps, not {effort}")
+    if not buffers:
+        return ArenaPlan((), 0)
+    nbytes, firsts, lasts = zip(*buffers, strict=True)
+    if min(nbytes) < 0 or any(map(lt, lasts, firsts)):
+        bad = next(b for b in buffers if b.nbytes < 0 or b.last < b.first)
+        raise ArgumentError(f"plan_arena: not a lifetime: {bad}")
+    shift = alignment.bit_length() - 1
+    sizes = [n + alignment - 1 >> shift for n in nbytes]
+    offsets, height = _offsets(sizes, firsts, lasts, WORTHWHILE_NBYTES >> shift, effort, search)
+    return ArenaPlan(tuple([o << shift for o in offsets]), height << shift)
 
 
-def _best_fit(buffers: Sequence[Lifetime], alignment: int) -> ArenaPlan:
-    """Walk positions; a definition takes the smallest free block that fits, an end returns its block."""
-    offsets = [0] * len(buffers)
-    starts: dict[int, list[int]] = {}
-    ends: dict[int, list[int]] = {}
-    for i, b in enumerate(buffers):
-        starts.setdefault(b.first, []).append(i)
-        ends.setdefault(b.last + 1, []).append(i)
-    free = _FreeList()
-    for position in sorted({*starts, *ends}):
-        for i in ends.get(position, ()):
-            free.release(offsets[i], _aligned(buffers[i].nbytes, alignment))
-        for i in sorted(starts.get(position, ()), key=lambda i: -buffers[i].nbytes):
-            offsets[i] = free.take(_aligned(buffers[i].nbytes, alignment))
-    return ArenaPlan(tuple(offsets), free.top)
+def _is_close(height: int, bound: int) -> bool:
+    return height * 50 <= bound * 51
 
 
-class _FreeList:
-    """Free blocks below `top`, by offset; neighbours are merged."""
-
-    def __init__(self) -> None:
-        self.top = 0
-        self._offsets: list[int] = []
-        self._sizes: dict[int, int] = {}
-
-    def take(self, nbytes: int) -> int:
-        if nbytes == 0:
-            return 0
-        best = -1
-        for offset in self._offsets:
-            size = self._sizes[offset]
-            if size >= nbytes and (best < 0 or size < self._sizes[best]):
-                best = offset
-                if size == nbytes:
-                    break
-        if best < 0:
-            return self._grow(nbytes)
-        rest = self._sizes.pop(best) - nbytes
-        index = bisect.bisect_left(self._offsets, best)
-        if rest:
-            self._offsets[index] = best + nbytes
-            self._sizes[best + nbytes] = rest
-        else:
-            del self._offsets[index]
-        return best
-
-    def _grow(self, nbytes: int) -> int:
-        """Extend the arena, using a free block at its very end."""
-        start = self.top
-        if self._offsets and self._offsets[-1] + self._sizes[self._offsets[-1]] == self.top:
-            start = self._offsets.pop()
-            del self._sizes[start]
-        self.top = start + nbytes
-        return start
-
-    def release(self, offset: int, nbytes: int) -> None:
-        if nbytes == 0:
-            return
-        index = bisect.bisect_left(self._offsets, offset)
-        if index < len(self._offsets) and offset + nbytes == self._offsets[index]:
-            nbytes += self._sizes.pop(self._offsets[index])
-            del self._offsets[index]
-        if index and self._offsets[index - 1] + self._sizes[self._offsets[index - 1]] == offset:
-            self._sizes[self._offsets[index - 1]] += nbytes
-        else:
-            self._offsets.insert(index, offset)
-            self._sizes[offset] = nbytes
+def _offsets(
+    sizes: Sequence[int],
+    firsts: Sequence[int],
+    lasts: Sequence[int],
+    worthwhile: int,
+    effort: int,
+    search: Search,
+) -> tuple[list[int], int]:
+    """Offsets and height, all in units of the alignment."""
+    backwards = [-t for t in lasts], [-t for t in firsts]
+    offsets, height, bound = _best_fit(sizes, *backwards)
+    if _is_close(height, bound):
+        return offsets, height
+    other, other_height, _ = _best_fit(sizes, firsts, lasts)
+    if other_height < height:
+        offsets, height = other, other_height
+    if _is_close(height, bound) or height < worthwhile or effort == 0:
+        return offsets, height
+    wanted = [i for i, size in enumerate(sizes) if size]
+    packing = packing_of([sizes[i] for i in wanted], [firsts[i] for i in wanted], [lasts[i] for i in wanted])
+    cost = 1 + len(wanted) ** 2 // (2 * PAIRS_A_STEP)
+    found: Sequence[int] | None = None
+    better: Sequence[int] | None
+    for order in ORDERS:
+        if cost > effort or _is_close(height, bound):
+            break
+        effort -= cost
+        better = fit_in_order(packing, order(packing), height)
+        if better is not None:
+            found = better
+            height = max(o + s for o, s in zip(better, packing.sizes, strict=True))
+    if len(wanted) <= SEARCHED_BUFFERS and effort and not _is_close(height, bound):
+        better = search(packing, bound * 51 // 50, height, effort)
+        if better is not None:
+            found = better
+            height = max(o + s for o, s in zip(better, packing.sizes, strict=True))
+    for i, offset in zip(wanted, found or (), strict=found is not None):
+        offsets[i] = offset
+    return offsets, height
 
 
-def _greedy_by_size(buffers: Sequence[Lifetime], alignment: int) -> ArenaPlan:
-    offsets = [0] * len(buffers)
-    placed: list[tuple[int, int, int]] = []  # (offset, end, index), by offset
-    top = 0
-    for i in sorted(range(len(buffers)), key=lambda i: (-buffers[i].nbytes, buffers[i].first)):
-        b = buffers[i]
-        size = _aligned(b.nbytes, alignment)
-        best, best_gap, cursor = -1, -1, 0
-        for offset, end, j in placed:
-            other = buffers[j]
-            if other.last < b.first or b.last < other.first:
+def _best_fit(
+    sizes: Sequence[int], firsts: Sequence[int], lasts: Sequence[int]
+) -> tuple[list[int], int, int]:
+    """Walk through time; a birth takes the smallest free block that fits, a death gives its block back.
+
+    Of several that are born together, the largest is placed first. Gives offsets, the height and the lower bound.
+    O(n log n) but for lists of free blocks, which are moved in memory.
+    """
+    births = sorted(range(len(sizes)), key=sizes.__getitem__, reverse=True)
+    births.sort(key=firsts.__getitem__)
+    deaths = sorted(range(len(sizes)), key=lasts.__getitem__)
+    bits = sum(sizes).bit_length()
+    mask = (1 << bits) - 1
+    free: list[int] = []  # blocks as size << bits | offset, sorted
+    size_at: dict[int, int] = {}  # by where a free block begins
+    size_before: dict[int, int] = {}  # by where it ends
+    offsets = [0] * len(sizes)
+    top = live = most = dead = 0
+    next_death = lasts[deaths[0]]
+    for i in births:
+        first = firsts[i]
+        while next_death < first:
+            j = deaths[dead]
+            dead += 1
+            next_death = lasts[deaths[dead]]
+            size = sizes[j]
+            if not size:
                 continue
-            gap = offset - cursor
-            if gap >= size and (best < 0 or gap < best_gap):
-                best, best_gap = cursor, gap
-            cursor = max(cursor, end)
-        offsets[i] = cursor if best < 0 else best
-        bisect.insort(placed, (offsets[i], offsets[i] + size, i))
-        top = max(top, offsets[i] + size)
-    return ArenaPlan(tuple(offsets), top)
+            live -= size
+            start = offsets[j]
+            end = start + size
+            if start in size_before:
+                more = size_before.pop(start)
+                start -= more
+                del free[bisect_left(free, more << bits | start)]
+                size += more
+            if end in size_at:
+                more = size_at.pop(end)
+                del free[bisect_left(free, more << bits | end)]
+                end += more
+                size += more
+            size_at[start] = size_before[end] = size
+            insort(free, size << bits | start)
+        size = sizes[i]
+        if not size:
+            continue
+        live += size
+        most = max(most, live)
+        k = bisect_left(free, size << bits)
+        if k < len(free):
+            block = free.pop(k)
+            start = block & mask
+            rest = (block >> bits) - size
+            del size_at[start]
+            if rest:
+                size_at[start + size] = size_before[start + size + rest] = rest
+                insort(free, rest << bits | start + size)
+            else:
+                del size_before[start + size]
+        elif top in size_before:  # the arena grows; what is free at its end is a part of the new block
+            more = size_before.pop(top)
+            start = top - more
+            del size_at[start]
+            del free[bisect_left(free, more << bits | start)]
+            top = start + size
+        else:
+            start = top
+            top += size
+        offsets[i] = start
+    return offsets, top, most

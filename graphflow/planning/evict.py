@@ -52,13 +52,16 @@ class _Eviction:
     done: list[Step] = field(default_factory=list)
     live: int = 0
     now: int = 0
-    uses: list[list[int]] = field(default_factory=list)  # per buffer: its uses to come in the plain run, last first
+    uses: list[list[int]] = field(
+        default_factory=list
+    )  # per buffer: its uses to come in the plain run, last first
     clock: list[float] = field(default_factory=list)  # when each task begins in the plain run
     pins: list[int] = field(default_factory=list)  # per buffer: how many steps at hand need it
-    holds: list[int] = field(default_factory=list)  # per buffer: how many values that gave way cannot do without it
+    holds: list[int] = field(
+        default_factory=list
+    )  # per buffer: how many values that gave way cannot do without it
     stamp: list[int] = field(default_factory=list)
     heap: list[tuple[float, int, int]] = field(default_factory=list)
-    aside: set[int] = field(default_factory=set)
     gone: dict[int, tuple[int, ...]] = field(default_factory=dict)  # by value that gave way: what it holds
     anchors: list[tuple[int, ...] | None] = field(default_factory=list)
 
@@ -74,28 +77,42 @@ class _Eviction:
                 self.uses[b].append(task)
         self.pins, self.holds, self.stamp = [0] * buffers, [0] * buffers, [0] * buffers
         at = 0.0
-        for seconds in tasks.seconds:
+        for cost in tasks.costs:
             self.clock.append(at)
-            at += seconds
+            at += cost.seconds
         self.clock.append(at)
         self.live = sum([problem.nbytes[b] for b, m in enumerate(tasks.maker) if m < 0])
         self.anchors = _anchors(tasks)
 
     def steps(self) -> tuple[Step, ...] | None:
-        n = len(self.tasks.again)
+        tasks = self.tasks
+        n = len(tasks.again)
         for task in range(n):
             self.now = task
-            self._run_all([*self.held.missing(task), task])
+            if task == tasks.commit:
+                self._prepare_commit()
+            self._run_all([*self.held.missing([task]), task])
             if len(self.done) > MOST_STEPS * n:
                 return None
-        if self.means.aside:
-            self.now = n
-            for b in self.tasks.problem.kept:
-                if not self.held.there[b]:
-                    self._bring(b)
+        self.now = n
+        for b in tasks.problem.kept:
+            if not self.held.there[b]:
+                self._bring(b)
         return tuple(self.done)
 
     # --- running ---
+
+    def _prepare_commit(self) -> None:
+        """Bring back all that the commit reads: nothing that may fail comes after its first write."""
+        uses, late = self.tasks.problem.uses, range(self.tasks.commit, len(self.tasks.again))
+        again = self.held.missing(late)
+        for task in late:
+            for b in uses[task]:
+                self.pins[b] += 1  # for good
+        self._run_all(again)
+        for b in dict.fromkeys([b for task in late for b in uses[task]]):
+            if not self.held.there[b] and b in self.held.aside:
+                self._bring(b)
 
     def _run_all(self, again: Sequence[int]) -> None:
         """Run the tasks, the last of which is the one that all others are for."""
@@ -105,15 +122,14 @@ class _Eviction:
                 pins[b] += 1
         for task in again:
             for b in uses[task]:
-                if not self.held.there[b] and b in self.aside:
+                if not self.held.there[b]:
                     self._bring(b)
             self._run(task)
             for b in uses[task]:
                 pins[b] -= 1
             if task == self.now:
                 for b in uses[task]:
-                    while self.uses[b] and self.uses[b][-1] <= task:
-                        self.uses[b].pop()
+                    self.uses[b].pop()
             for b in (*uses[task], *makes[task]):
                 self._settle(b)
 
@@ -123,10 +139,10 @@ class _Eviction:
         need = sum(sizes) + problem.workspace[task]
         for b in problem.reuses[task]:
             size = problem.nbytes[b]
-            if self.pins[b] == 1 and not self.holds[b] and self._next(b) <= task == self.now and size in sizes:
-                if len(self.uses[b]) == 1:
-                    sizes.remove(size)
-                    need -= size
+            last = len(self.uses[b]) == (task == self.now) and self.pins[b] == 1 and not self.holds[b]
+            if last and size in sizes:
+                sizes.remove(size)
+                need -= size
         for b in problem.makes[task]:
             self.pins[b] += 1
         self._make_room(need)
@@ -145,17 +161,13 @@ class _Eviction:
         self._make_room(self.tasks.problem.nbytes[b])
         self.pins[b] -= 1
         self.done.append(("restore", b))
-        self.held.there[b] = True
-        self.held.made[b] += 1
+        self.held.brought(b)
         self.live += self.tasks.problem.nbytes[b]
         self._settle(b)
 
-    def _next(self, b: int) -> int:
-        return self.uses[b][-1] if self.uses[b] else -1
-
     def _settle(self, b: int) -> None:
         """Let a buffer go that nothing needs any more; offer one that is needed later as a victim."""
-        if not self.held.there[b] or self.pins[b]:
+        if not self.held.there[b] or self.pins[b] or self.now >= self.tasks.commit:
             return
         if not self.uses[b] and not self.holds[b]:
             if self.tasks.maker[b] >= 0:
@@ -173,7 +185,7 @@ class _Eviction:
         if maker < 0 or nbytes < self.means.smallest_nbytes:
             return
         self.stamp[b] += 1
-        seconds = self.tasks.seconds[maker] if self.means.again else FAR
+        seconds = self.tasks.costs[maker].seconds if self.means.again else FAR
         score = self._score(b, min(seconds, self._copying(b)))
         heapq.heappush(self.heap, (-score, b, self.stamp[b]))
 
@@ -185,17 +197,13 @@ class _Eviction:
         if not self.means.aside:
             return FAR
         once = self.tasks.problem.nbytes[b] * self.means.seconds_per_byte + self.means.call_seconds
-        return once if b in self.aside else 2 * once
+        return once if b in self.held.aside else 2 * once
 
     def _make_room(self, need: int) -> None:
-        put_back: list[tuple[float, int, int]] = []
         while self.live + need > self.target and self.heap:
-            entry = heapq.heappop(self.heap)
-            offered, b, stamp = entry
-            if stamp != self.stamp[b] or not self.held.there[b]:
-                continue
-            if self.pins[b]:
-                continue  # offered again when it is settled
+            offered, b, stamp = heapq.heappop(self.heap)
+            if stamp != self.stamp[b] or not self.held.there[b] or self.pins[b]:
+                continue  # what is pinned is offered again when it is settled
             again, copying = self._again_seconds(b), self._copying(b)
             if min(again, copying) == FAR:
                 continue
@@ -204,8 +212,6 @@ class _Eviction:
                 heapq.heappush(self.heap, (-score, b, stamp))
                 continue
             self._give_way(b, again <= copying)
-        for entry in put_back:
-            heapq.heappush(self.heap, entry)
 
     def _give_way(self, b: int, again: bool) -> None:
         if again:
@@ -213,9 +219,9 @@ class _Eviction:
             self.gone[b] = held
             for x in held:
                 self.holds[x] += 1
-        elif b not in self.aside:
+        elif b not in self.held.aside:
             self.done.append(("spill", b))
-            self.aside.add(b)
+            self.held.aside.add(b)
         self.held.there[b] = False
         self.live -= self.tasks.problem.nbytes[b]
 
@@ -226,17 +232,17 @@ class _Eviction:
         if not self.means.again or not tasks.again[task] or b in tasks.fixed or self.holds[b]:
             return FAR
         anchors = self.anchors[b]
-        if anchors is None or any(not there[x] and x not in self.aside for x in anchors):
+        if anchors is None or any(not there[x] and x not in self.held.aside for x in anchors):
             return FAR
         total = 0.0
         found = {task}
         stack = [task]
         while stack and len(found) < MOST_LOOKED_AT:
             t = stack.pop()
-            total += tasks.seconds[t]
+            total += tasks.costs[t].seconds
             for x in tasks.problem.uses[t]:
                 if not there[x]:
-                    if x in self.aside:
+                    if x in self.held.aside:
                         total += self._copying(x)
                     elif tasks.maker[x] not in found:
                         found.add(tasks.maker[x])

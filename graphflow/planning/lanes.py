@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Collection, Mapping, Sequence
+from itertools import accumulate, pairwise
 
 from graphflow.planning.list_schedule import LaneSchedule, list_schedule, list_schedule_on
 from graphflow.planning.order import OrderProblem
@@ -38,8 +39,14 @@ LEAST_GAIN_SECONDS = 5e-4
 
 def one_lane(tasks: TaskGraph, order: Sequence[int] | None = None) -> LaneSchedule:
     """Every task on lane 0, in the order given or by number. O(V + E)."""
-    order = topological_order(tasks, order)
-    return _timed(tasks, [0] * len(order), order, 0.0)
+    order = tuple(topological_order(tasks, order))
+    finish = [0.0] * len(order)
+    for t, end in zip(order, accumulate([tasks.seconds[t] for t in order]), strict=True):
+        finish[t] = end
+    start = [0.0] * len(order)
+    for t, u in pairwise(order):
+        start[u] = finish[t]
+    return LaneSchedule((0,) * len(order), tuple(start), tuple(finish), order)
 
 
 def plan_lanes(
@@ -58,7 +65,7 @@ def plan_lanes(
     """
     alone = one_lane(tasks)
     least = max(LEAST_GAIN * alone.makespan, LEAST_GAIN_SECONDS)
-    if workers < 2 or alone.makespan - makespan_bound(tasks, workers) <= least:
+    if workers < 2 or alone.makespan <= least or alone.makespan - makespan_bound(tasks, workers) <= least:
         return alone
     groups = group_tasks(tasks, None, GRAIN_SECONDS)
     apart = frozenset(pinned)
@@ -170,7 +177,8 @@ def schedule_peak_nbytes(problem: OrderProblem, schedule: LaneSchedule) -> int:
         for b in problem.uses[t]:
             last[b] = max(last[b], until[t])
             users[b].append(t)
-    for b in problem.kept:
+    made = {b for mine in problem.makes for b in mine}
+    for b in (*problem.kept, *[b for b, used in enumerate(users) if not used and b not in made]):
         last[b] = n - 1
     change = [0] * (n + 1)
     for b, nbytes in enumerate(problem.nbytes):

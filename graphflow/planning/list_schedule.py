@@ -97,7 +97,8 @@ def list_schedule(
 
     ranks = upward_ranks(tasks, order)
     best = run(sorted(order, key=ranks.__getitem__, reverse=True))
-    if best.makespan <= _CLOSE * makespan_bound(tasks, workers, order):
+    plain = max(tasks.work / workers, max(ranks, default=0.0))
+    if best.makespan <= _CLOSE * plain or best.makespan <= _CLOSE * makespan_bound(tasks, workers, order):
         return best
     latest_first = sorted(order, key=best.finish.__getitem__, reverse=True)
     mirrored = _simulate(TaskGraph(tasks.seconds, after), tasks.before, workers, latest_first, fixed, None)

@@ -114,6 +114,9 @@ class _Builder:
         if node.op.is_source or name in ("read", "no_op"):
             self.uses.append(())
             return
+        if self._is_view(node):
+            self.uses.append(())
+            return
         self.uses.append(tuple(dict.fromkeys([self.root[t] for t in node.inputs if t in self.root])))
         if name == "assign":
             self._assign(task, node)
@@ -178,18 +181,22 @@ class _Builder:
         elif held is not None:
             self.kept[held] = None
 
+    def _is_view(self, node: Node) -> bool:
+        """True if the node's value shares the bytes of its input; it then has their buffer."""
+        if not node.op.is_view or len(node.outputs) != 1:
+            return False
+        source, made = node.inputs[0], node.outputs[0]
+        answer = node.op.view(source.type, made.type, node.attrs, source not in self.strided)
+        if answer is None:
+            return False
+        if not answer:
+            self.strided.add(made)
+        if source in self.root:
+            self.root[made] = self.root[source]
+        return True
+
     def _make(self, task: int, node: Node) -> None:
         op = node.op
-        single = len(node.outputs) == 1
-        if op.is_view and single:
-            source = node.inputs[0]
-            answer = op.view(source.type, node.outputs[0].type, node.attrs, source not in self.strided)
-            if answer is not None:
-                if not answer:
-                    self.strided.add(node.outputs[0])
-                if source in self.root:
-                    self.root[node.outputs[0]] = self.root[source]
-                return
         made = []
         reused: dict[int, None] = {}
         for t in node.outputs:

@@ -6,12 +6,13 @@ runs a task again makes its buffers anew, and every later step reads those made 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from graphflow.graph import Node, Tensor, detached
 from graphflow.op import Trait
-from graphflow.planning.cost import Machine, node_cost
+from graphflow.ops.spill import RESTORE, SPILL
+from graphflow.planning.cost import Cost, Machine, node_cost
 from graphflow.planning.liveness import order_problem
 from graphflow.planning.order import OrderProblem
 from graphflow.subgraph import Subgraph
@@ -24,67 +25,90 @@ Step = tuple[str, int]
 _NOT_AGAIN = Trait.STATEFUL | Trait.EFFECT | Trait.FALLIBLE | Trait.CONTROL | Trait.SOURCE
 """What never runs twice. A random op may: it draws by its key and by a counter that is the same for the whole run."""
 
+_RECENT = 16
+"""Nodes after which another one is told to run after than the last that is not elementwise."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tasks:
     """What may be asked of a subgraph in plain numbers.
 
-    problem: its buffers, by task. views: for each task, those tasks whose views it reads: tasks that make no buffer of
-        their own. shown: for each task that is such a view, the buffer whose bytes it shows; else -1.
-    maker: for each buffer the task that makes it, -1 for what is there before the run.
-    again: which tasks may run a second time. seconds: by the cost model. fixed: buffers that live to the end.
-    fetched: those of them that nothing but the caller waits for, with the outputs that show them.
+    problem: its buffers, by task. maker: for each buffer the task that makes it, -1 for what is there before the run.
+    views: for each task, those it reads that are views: tasks which make no buffer of their own.
+    shown: for each task that is such a view, the buffer whose bytes it shows; else -1.
+    again: which tasks may run a second time. costs: by the cost model. fixed: buffers that live to the end.
+    commit: the first task that writes a variable; nothing is brought back from there on.
     """
 
     subgraph: Subgraph
     problem: OrderProblem
+    maker: tuple[int, ...]
     views: tuple[tuple[int, ...], ...]
     shown: tuple[int, ...]
-    maker: tuple[int, ...]
     again: tuple[bool, ...]
-    seconds: tuple[float, ...]
+    costs: tuple[Cost, ...]
     fixed: frozenset[int]
+    commit: int
+
+    def tensor(self, buffer: int) -> Tensor:
+        """The value whose bytes a buffer holds."""
+        makes = self.problem.makes[self.maker[buffer]]
+        outputs = self.subgraph.nodes[self.maker[buffer]].outputs
+        return outputs[makes.index(buffer)] if len(makes) == len(outputs) else outputs[0]
 
 
 def tasks_of(subgraph: Subgraph, machine: Machine) -> Tasks:
-    """The subgraph in plain numbers. O(V + E)."""
+    """The subgraph in plain numbers, its nodes being in the order in which they run. O(V + E)."""
     problem = order_problem(subgraph)
-    task_of = {node: i for i, node in enumerate(subgraph.nodes)}
+    nodes = subgraph.nodes
+    task_of = {node: i for i, node in enumerate(nodes)}
     fed = set(subgraph.inputs)
     maker = [-1] * len(problem.nbytes)
     views: list[tuple[int, ...]] = []
     shown: list[int] = []
     again: list[bool] = []
-    for i, node in enumerate(subgraph.nodes):
+    for i, node in enumerate(nodes):
         for b in problem.makes[i]:
             maker[b] = i
-        seen = [task_of[t.op] for t in node.inputs if t not in fed and t.op in task_of]
-        views.append(tuple(dict.fromkeys([j for j in seen if shown[j] >= 0])))
+        read = [task_of[t.op] for t in node.inputs if t not in fed and t.op in task_of]
+        views.append(tuple(dict.fromkeys([j for j in read if shown[j] >= 0])))
         is_view = not problem.makes[i] and len(node.outputs) == 1 and node.op.is_view and problem.uses[i]
         shown.append(problem.uses[i][0] if is_view else -1)
         again.append(not node.op.traits & _NOT_AGAIN and _is_static(node))
-    seconds = tuple([node_cost(node, machine).seconds for node in subgraph.nodes])
     return Tasks(
         subgraph,
         problem,
+        tuple(maker),
         tuple(views),
         tuple(shown),
-        tuple(maker),
         tuple(again),
-        seconds,
+        tuple([node_cost(node, machine) for node in nodes]),
         frozenset(problem.kept),
+        _commit(nodes),
     )
 
 
+def _commit(nodes: tuple[Node, ...]) -> int:
+    """The first assignment, or the node before it that makes what it writes."""
+    for i, node in enumerate(nodes):
+        if node.op.name == "assign":
+            return i - 1 if i and any(t.op is nodes[i - 1] for t in node.inputs) else i
+    return len(nodes)
+
+
 def _is_static(node: Node) -> bool:
-    return all([t.type.is_static for t in node.inputs]) and all([t.type.is_static for t in node.outputs])
+    return all(t.type.is_static for t in node.inputs) and all(t.type.is_static for t in node.outputs)
 
 
 @dataclass(slots=True)
 class Held:
-    """Which buffers are there at a point of a run, and which views show what their buffer holds now."""
+    """Which buffers are there at a point of a run, and which views show what their buffer holds now.
+
+    aside: buffers of which there is a copy that can be brought back.
+    """
 
     tasks: Tasks
+    aside: set[int] = field(default_factory=set)
     there: list[bool] = field(init=False)
     made: list[int] = field(init=False)  # per buffer: how often it was made
     seen: list[int] = field(init=False)  # per task that is a view: how often its buffer had been made then
@@ -97,34 +121,40 @@ class Held:
     def ran(self, task: int) -> None:
         """Note that a task has run."""
         for b in self.tasks.problem.makes[task]:
-            self.there[b] = True
-            self.made[b] += 1
+            self.brought(b)
         shown = self.tasks.shown[task]
         if shown >= 0:
             self.seen[task] = self.made[shown]
 
-    def missing(self, task: int) -> list[int]:
-        """The tasks that have to run again before `task` can, in order. O(their number and their inputs)."""
+    def brought(self, buffer: int) -> None:
+        """Note that a buffer was made or brought back."""
+        self.there[buffer] = True
+        self.made[buffer] += 1
+
+    def missing(self, wanted: Iterable[int]) -> list[int]:
+        """The tasks that have to run again before all of `wanted` can, in order. O(their number and their inputs)."""
         views, shown, uses, maker = (
             self.tasks.views,
             self.tasks.shown,
             self.tasks.problem.uses,
             self.tasks.maker,
         )
-        found: set[int] = set()
-        stack = [task]
+        found: dict[int, None] = {}
+        readers: list[int] = []
+        stack = list(wanted)
         while stack:
-            t = stack.pop()
-            for j in views[t]:
-                b = shown[j]
-                stale = not self.there[b] or self.seen[j] != self.made[b] or maker[b] in found
-                if stale and j not in found:
-                    found.add(j)
-                    stack.append(j)
-            for b in uses[t]:
-                if not self.there[b] and maker[b] not in found:
-                    found.add(maker[b])
-                    stack.append(maker[b])
+            task = stack.pop()
+            if views[task]:
+                readers.append(task)
+            new = [maker[b] for b in uses[task] if not self.there[b] and b not in self.aside]
+            new += [j for j in views[task] if not self.there[shown[j]] or self.seen[j] != self.made[shown[j]]]
+            new = [j for j in dict.fromkeys(new) if j not in found]
+            found.update(dict.fromkeys(new))
+            stack.extend(new)
+            if not stack:  # what is made again beside what is missing has to be seen anew
+                new = [j for t in readers for j in views[t] if j not in found and maker[shown[j]] in found]
+                found.update(dict.fromkeys(new))
+                stack.extend(dict.fromkeys(new))
         return sorted(found)
 
 
@@ -161,67 +191,103 @@ def unrolled(problem: OrderProblem, steps: Sequence[Step]) -> OrderProblem:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rewritten:
-    """A subgraph that takes steps. stands_for: for each node of it that is new, the node that it was made from."""
+    """A subgraph that takes steps. stands_for: for each node of it that is new, the node that it was made for."""
 
     subgraph: Subgraph
     stands_for: dict[Node, Node]
 
 
-def rewritten(tasks: Tasks, steps: Sequence[Step]) -> Rewritten:
-    """The subgraph whose nodes are `steps`. What runs again is a node of its own, named `.../again`.
+def rewritten(tasks: Tasks, steps: Sequence[Step], host: str | None = None) -> Rewritten:
+    """The subgraph whose nodes are `steps`: what runs again is a node of its own, named `.../again`.
 
-    The first nodes of each group that runs again have a control input, so that none runs before its time.
-    O(V + E) of the result.
+    host: the device in whose memory values are put aside; None for a file.
+    What runs again and needs nothing that was just made again has a control input, as has what is brought back, so that
+    it does not run before its time. O(V + E) of the result.
     """
-    return _Writer(tasks).write(steps)
+    return _Writer(tasks, host).write(steps)
 
 
 @dataclass(slots=True)
 class _Writer:
     tasks: Tasks
+    host: str | None
     nodes: list[Node] = field(default_factory=list)
     current: dict[Tensor, Tensor] = field(default_factory=dict)
+    copies: dict[Tensor, Tensor] = field(default_factory=dict)  # what was put aside
     moved: dict[Node, Node] = field(default_factory=dict)
     stands_for: dict[Node, Node] = field(default_factory=dict)
+    anchor: Node | None = None
+    latest: Node | None = None
+    since: int = 0  # nodes since the anchor
 
     def write(self, steps: Sequence[Step]) -> Rewritten:
         subgraph = self.tasks.subgraph
         ran = [False] * len(subgraph.nodes)
-        assigned = {n.inputs[1].op for n in subgraph.nodes if n.op.name == "assign"}
-        last: tuple[Node, ...] = ()
-        group: set[Node] = set()
-        for _, number in steps:
-            node = subgraph.nodes[number]
-            if ran[number]:
-                group.add(self._again(node, last, group))
-                continue
-            ran[number] = True
-            group = set()
-            fresh = self._once(node)
-            if not node.op.is_source and not node.op.is_view and node not in assigned:
-                last = (fresh,)
+        written = {n.inputs[1].op for n in subgraph.nodes if n.op.name == "assign"}
+        group: set[Node] = set()  # what was brought back or run again since the last node of the plain run
+        for kind, number in steps:
+            if kind != "run":
+                t = self.tasks.tensor(number)
+                group.update(self._spill(t) if kind == "spill" else self._restore(t))
+            elif ran[number]:
+                group.add(self._again(subgraph.nodes[number], group))
+            else:
+                ran[number] = True
+                group.clear()
+                node = self._once(subgraph.nodes[number])
+                if not (node.op.is_source or node.op.is_view or subgraph.nodes[number] in written):
+                    self._ran(node)
         outputs = tuple([self.current.get(t, t) for t in subgraph.outputs])
         targets = tuple([self.moved.get(n, n) for n in subgraph.targets])
-        made = Subgraph(tuple(self.nodes), subgraph.inputs, outputs, targets)
-        return Rewritten(made, self.stands_for)
+        return Rewritten(Subgraph(tuple(self.nodes), subgraph.inputs, outputs, targets), self.stands_for)
+
+    def _ran(self, node: Node) -> None:
+        """Note what later nodes can be told to run after: rather no elementwise node, as that could not be fused then."""
+        self.latest = node
+        self.since += 1
+        if not node.op.is_elementwise:
+            self.anchor, self.since = node, 0
+
+    def _after(self) -> tuple[Node, ...]:
+        node = self.latest if self.anchor is None or self.since > _RECENT else self.anchor
+        return () if node is None else (node,)
+
+    def _add(self, node: Node, stands_for: Node, old: Sequence[Tensor] = ()) -> None:
+        self.nodes.append(node)
+        self.stands_for[node] = stands_for
+        self.current.update(zip(old, node.outputs, strict=False))
 
     def _once(self, node: Node) -> Node:
         inputs = tuple([self.current.get(t, t) for t in node.inputs])
         control = tuple([self.moved.get(n, n) for n in node.control_inputs])
-        changed = any([a is not b for a, b in zip(inputs, node.inputs, strict=True)])
-        if changed or any([a is not b for a, b in zip(control, node.control_inputs, strict=True)]):
-            fresh = self.moved[node] = node.rebuilt(inputs, node.attrs, control)
-            self.current.update(zip(node.outputs, fresh.outputs, strict=True))
-            self.stands_for[fresh] = node
-            node = fresh
-        self.nodes.append(node)
-        return node
-
-    def _again(self, node: Node, last: tuple[Node, ...], group: set[Node]) -> Node:
-        inputs = tuple([self.current.get(t, t) for t in node.inputs])
-        control = () if any([t.op in group for t in inputs]) else last
-        fresh = detached(node, node.op, inputs, node.attrs, control, f"{node.name}/again")
-        self.current.update(zip(node.outputs, fresh.outputs, strict=True))
-        self.stands_for[fresh] = node
-        self.nodes.append(fresh)
+        if _same(inputs, node.inputs) and _same(control, node.control_inputs):
+            self.nodes.append(node)
+            return node
+        fresh = self.moved[node] = node.rebuilt(inputs, node.attrs, control)
+        self._add(fresh, node, node.outputs)
         return fresh
+
+    def _again(self, node: Node, group: set[Node]) -> Node:
+        inputs = tuple([self.current.get(t, t) for t in node.inputs])
+        control = () if any(t.op in group for t in inputs) else self._after()
+        fresh = detached(node, node.op, inputs, node.attrs, control, f"{node.name}/again")
+        self._add(fresh, node, node.outputs)
+        return fresh
+
+    def _spill(self, t: Tensor) -> tuple[Node, ...]:
+        attrs = {"to": "disk" if self.host is None else "host"}
+        made = detached(t.op, SPILL, (self.current.get(t, t),), attrs, (), f"{t.op.name}/aside")
+        if self.host is not None:
+            made.device = self.host
+        self._add(made, t.op)
+        self.copies[t] = made.outputs[0]
+        return ()
+
+    def _restore(self, t: Tensor) -> tuple[Node, ...]:
+        made = detached(t.op, RESTORE, (self.copies[t],), {}, self._after(), f"{t.op.name}/back")
+        self._add(made, t.op, (t,))
+        return (made,)
+
+
+def _same(a: Sequence[object], b: Sequence[object]) -> bool:
+    return all(x is y for x, y in zip(a, b, strict=True))

@@ -1,0 +1,230 @@
+"""What rules about single expressions ask of tensors, and the nodes that they make.
+
+A NaN is a NaN to all of these rules: which sign and which payload it has is not kept, as IEEE 754 leaves it open
+which of two NaNs an operation hands on.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from graphflow.graph import Node, Tensor, detached
+from graphflow.op import OPS
+from graphflow.ops.constant import CONSTANT, Literal
+from graphflow.passes.rules import Inputs
+from graphflow.subgraph import Subgraph
+from graphflow.types import Dim, TensorType, dims_equal
+
+__all__ = [
+    "UNIFORM",
+    "Readers",
+    "alias",
+    "constant",
+    "filled",
+    "in_place_of",
+    "is_minus_zero",
+    "kind",
+    "left_constant",
+    "lies_in_rows",
+    "made",
+    "maker",
+    "one_value",
+    "one_constant",
+    "right_constant",
+    "stand_in",
+]
+
+# --- values ---------------------------------------------------------------------------------------
+
+_SPREADING = ("broadcast_to", "reshape", "expand_dims", "squeeze", "flatten", "permute_dims")
+UNIFORM = ("constant", "full", "full_like", *_SPREADING)
+"""Ops whose output may hold one known value everywhere."""
+
+_KINDS = {"i": "i", "u": "i", "f": "f", "V": "f", "c": "c", "b": "b", "O": "O"}
+_MOST_SPREADS = 8
+_SEARCHED_NBYTES = 1024
+"""Constants of more than one element are searched for a second value up to this size."""
+
+
+def kind(t: Tensor) -> str:
+    """What a tensor holds: "i" integers, "f" real floats, "c" complex numbers, "b" bools, "O" text."""
+    return _KINDS[t.type.dtype.kind]
+
+
+def one_value(t: Tensor) -> Any:
+    """The number that `t` holds in every place, as a NumPy scalar of its dtype; None where that is not known."""
+    node = t.op
+    name = node.op.name
+    for _ in range(_MOST_SPREADS):
+        if name == "constant":
+            return _only(node.attrs["value"].array)
+        if name == "full" or name == "full_like":
+            return np.asarray(node.attrs["value"]).astype(node.attrs["dtype"])[()]
+        if name not in _SPREADING:
+            return None
+        node = node.inputs[0].op
+        name = node.op.name
+    return None
+
+
+def _only(array: np.ndarray[Any, Any]) -> Any:
+    if array.dtype.kind == "O" or not array.size:
+        return None
+    if array.size == 1:
+        return array.reshape(())[()]
+    if array.nbytes > _SEARCHED_NBYTES:
+        return None
+    whole = array.tobytes()
+    return array.flat[0] if whole == whole[: array.itemsize] * array.size else None
+
+
+def is_minus_zero(value: Any) -> bool:
+    """Whether a real NumPy scalar is -0.0."""
+    return bool(value == 0) and bool(np.signbit(value))
+
+
+def right_constant(inputs: Inputs) -> Any:
+    """The value of the second operand where it is the same everywhere, else None."""
+    return one_value(inputs[1]) if inputs[1].op.op.name in UNIFORM else None
+
+
+def left_constant(inputs: Inputs) -> Any:
+    """The value of the first operand where it is the same everywhere, else None."""
+    return one_value(inputs[0]) if inputs[0].op.op.name in UNIFORM else None
+
+
+def one_constant(inputs: Inputs) -> tuple[Tensor, Any] | None:
+    """Of two operands the one that is no constant and the value of the other; None where neither has one value."""
+    value = right_constant(inputs)
+    if value is not None:
+        return inputs[0], value
+    value = left_constant(inputs)
+    return None if value is None else (inputs[1], value)
+
+
+# --- makers and readers ---------------------------------------------------------------------------
+
+
+def maker(t: Tensor, *ops: str) -> Node | None:
+    """The node that makes `t` if it is of one of these ops and runs after nothing by a control edge."""
+    node = t.op
+    return node if node.op.name in ops and not node.control_inputs else None
+
+
+class Readers:
+    """How often each tensor of a subgraph is read, counted once. O(V + E)."""
+
+    __slots__ = ("_count",)
+
+    def __init__(self, subgraph: Subgraph) -> None:
+        count: Counter[Tensor] = Counter(subgraph.outputs)
+        for node in subgraph.nodes:
+            for t in node.inputs:
+                count[t] += 1
+            for before in node.control_inputs:
+                count.update(before.outputs)
+        for node in subgraph.targets:
+            count.update(node.outputs)
+        self._count = count
+
+    def only_one(self, *tensors: Tensor) -> bool:
+        """Whether each of these is read in one place and fetched in none; False for what was made since."""
+        return all(self._count.get(t) == 1 for t in tensors)
+
+
+# --- memory ---------------------------------------------------------------------------------------
+
+
+def lies_in_rows(t: Tensor) -> bool:
+    """Whether the elements of `t` surely lie in row-major order, without gaps.
+
+    Sums and matrix products add in an order that depends on how their operands lie in memory. So a value that a
+    kernel wrote, which lies in rows, may be replaced by another tensor only if that does too.
+    """
+    views = []
+    node = t.op
+    while node.op.is_view:
+        if t.type.shape is None or node.inputs[0].type.shape is None:
+            return False
+        views.append(node)
+        t = node.inputs[0]
+        node = t.op
+    in_rows = node.op.takes_out or node.op.is_source or node.op.name == "read"
+    for node in reversed(views):
+        seen = node.op.view(node.inputs[0].type, node.outputs[0].type, node.attrs, in_rows)
+        in_rows = True if seen is None else seen
+    return in_rows
+
+
+# --- new nodes ------------------------------------------------------------------------------------
+
+
+def made(like: Node, op: str, *inputs: Tensor, **attrs: Any) -> Tensor:
+    """The output of a new node, with line and device of `like`."""
+    return detached(like, OPS[op], inputs, attrs).outputs[0]
+
+
+def constant(like: Node, value: Any, dtype: np.dtype[Any]) -> Tensor:
+    """A constant without axes. Integers that the dtype has not wrap around."""
+    with np.errstate(all="ignore"):
+        array = np.array(value).astype(dtype)
+    return detached(like, CONSTANT, (), {"value": Literal(array)}).outputs[0]
+
+
+def filled(node: Node, value: Any, like: Tensor) -> Inputs | None:
+    """`value` everywhere in the type of the node's output, or None where `like` has not surely its shape."""
+    wanted = node.outputs[0].type
+    if wanted.is_static:
+        return (made(node, "full", shape=wanted.shape, value=value, dtype=wanted.dtype),)
+    if like.type.shape is None or like.type.shape != wanted.shape:
+        return None
+    return (made(node, "full_like", like, value=value, dtype=wanted.dtype),)
+
+
+def in_place_of(node: Node, t: Tensor) -> Inputs | None:
+    """A tensor that a rule made, for the output of `node`; None unless it has surely the same type.
+
+    Inference gives a size that it does not know a new name each time: the tensor gets the old one, of which
+    attributes elsewhere may speak.
+    """
+    old, new = node.outputs[0].type, t.type
+    if new != old:
+        if not _same(old, new):
+            return None
+        t.type = old
+    return None if old.shape is None else (t,)
+
+
+def _same(old: TensorType, new: TensorType) -> bool:
+    if old.dtype != new.dtype or old.shape is None or new.shape is None or len(old.shape) != len(new.shape):
+        return False
+    return all(
+        dims_equal(a, b) or (_unknown(a) and _unknown(b)) for a, b in zip(old.shape, new.shape, strict=True)
+    )
+
+
+def _unknown(d: Any) -> bool:
+    return isinstance(d, Dim) and d.is_anonymous
+
+
+def alias(node: Node, t: Tensor, others: Iterable[Tensor] = ()) -> Inputs | None:
+    """A tensor that is there already, for the output of `node`; None unless type and device are surely the same.
+
+    others: the operands of `node` besides `t`, which tell whether the shape stays where the rank is unknown.
+    """
+    old = node.outputs[0].type
+    if t.type != old or (old.shape is None and not all(x.type.shape == () for x in others)):
+        return None
+    if (node.device is not None and node.device != t.op.device) or t.op.op.name == "variable":
+        return None
+    return (t,)
+
+
+def stand_in(node: Node, t: Tensor, others: Iterable[Tensor] = ()) -> Inputs | None:
+    """`alias` for what a kernel writes: None too where `t` lies otherwise in memory; see `lies_in_rows`."""
+    found = alias(node, t, others)
+    return found if found is not None and lies_in_rows(t) else None
