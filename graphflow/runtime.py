@@ -31,7 +31,7 @@ from graphflow.lane_runner import LaneCall, LanePool, LaneRunner
 from graphflow.ops.fused import FUSED
 from graphflow.profile import Recorder
 from graphflow.program import Instruction, Kind, Place, Program
-from graphflow.types import Dim, substitute
+from graphflow.types import STRING, Dim, substitute
 
 __all__ = ["Executable", "VariableStore", "load"]
 
@@ -249,6 +249,14 @@ class Executable:
                 self._learn(target, value)
 
             return measured
+
+        given = self.program.slots[target].type
+        if i.op.takes_out and given.is_static and given.dtype is not STRING:  # no temporaries but those declared
+
+            def made() -> None:
+                env[target] = function(*fetch(), out=backend.empty(given.dtype, given.shape))
+
+            return made
 
         def single() -> None:
             env[target] = contiguous(function(*fetch()))

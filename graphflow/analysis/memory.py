@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from graphflow.planning.hazards import clocks
 from graphflow.program import Instruction, Kind, Program
 
-__all__ = ["MemoryProfile", "memory_profile"]
+__all__ = ["MemoryProfile", "memory_profile", "temporary_nbytes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,53 @@ def _handed_on(body: Program, i: Instruction, program: Program) -> int:
     return total
 
 
+def _moving_on_lanes(program: Program, in_order: list[int]) -> list[int]:
+    """What kernels may hold while each instruction runs, whichever others run beside it.
+
+    in_order: the same for one lane, which holds for the commit. O(I V), V values that kernels allocate.
+    """
+    begun = clocks(program)
+    head = program.instructions[: program.commit]
+    lanes = 1 + max(i.lane for i in head)
+    freed = {s: number for number, i in enumerate(head) for s in i.frees}
+    values = []  # (bytes, made by, freed by)
+    for number, i in enumerate(head):
+        used = i.used or (True,) * len(i.outputs)
+        for s, wanted in zip(i.outputs, used, strict=True):
+            slot = program.slots[s]
+            if wanted and slot.kind is Kind.DYNAMIC and slot.nbytes:
+                values.append((slot.nbytes, number, freed.get(s, -1)))
+    busy = [(n, k) for k, n in enumerate(temporary_nbytes(program)) if n and k < program.commit]
+    found = []
+    for number, i in enumerate(head):
+        done = begun[number]
+        total = sum(
+            nbytes
+            for nbytes, maker, end in values
+            if begun[maker][i.lane] < number and not (end >= 0 and done[head[end].lane] >= end)
+        )
+        beside = [0] * lanes
+        for nbytes, other in busy:
+            lane = head[other].lane
+            apart = lane == i.lane or done[lane] >= other or begun[other][i.lane] >= number
+            if other == number or not apart:
+                beside[lane] = max(beside[lane], nbytes)
+        found.append(total + sum(beside))
+    return found + in_order[program.commit :]
+
+
+def temporary_nbytes(program: Program) -> list[int]:
+    """For each instruction the bytes that its kernel holds while it runs: workspace, and what its bodies hold."""
+    found = []
+    for i in program.instructions:
+        inside = 0
+        for body in i.bodies:
+            part = memory_profile(body)
+            inside = max(inside, part.peak - part.held - _handed_on(body, i, program))
+        found.append(i.workspace_nbytes + inside)
+    return found
+
+
 def memory_profile(program: Program) -> MemoryProfile:
     """Add up what `runtime.Executable` allocates. O(V + E), sub-graphs included."""
     slots = program.slots
@@ -86,6 +134,8 @@ def memory_profile(program: Program) -> MemoryProfile:
         for n, s in enumerate(program.fetches)
         if slots[s].kind is not Kind.DYNAMIC or program.fetches.index(s) != n
     )
+    if any(i.lane for i in program.instructions):
+        moving = _moving_on_lanes(program, moving)
     held = sum(seen.values()) + sum(constants.values()) + fixed_constants + arena
     ends = [*moving, live + copies]
     peak_at = max(range(len(ends)), key=lambda k: ends[k])

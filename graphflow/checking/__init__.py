@@ -6,16 +6,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from graphflow.bind import bind, match_feeds
 from graphflow.checking.bisection import Stage, is_exact
 from graphflow.checking.errors import MismatchError, NumericsError
 from graphflow.checking.stepping import Stepped
 from graphflow.errors import ArgumentError, shorten
+from graphflow.graph import Graph
 from graphflow.passes.pipeline import run_passes
 from graphflow.program import Program
 from graphflow.runtime import VariableStore
-from graphflow.subgraph import Subgraph
+from graphflow.subgraph import Subgraph, cut
+from graphflow.types import Shape, TensorType
 
-__all__ = ["CHECKS", "MismatchError", "NumericsError", "Source", "as_check", "load_checked"]
+__all__ = ["CHECKS", "MismatchError", "NumericsError", "Source", "as_check", "load_checked", "source_of"]
 
 Passes = Sequence[tuple[str, Callable[[Subgraph], Subgraph]]]
 
@@ -53,6 +56,29 @@ class Source:
             found.append(Stage(name, function, is_exact(name, function), now, changed))
             now = changed
         return found
+
+
+def source_of(
+    graph: Graph, signature: Any, shapes: Sequence[Shape], before: Passes = (), after: Passes = ()
+) -> Source:
+    """Where the program of a session's signature, for feeds of certain shapes, came from.
+
+    signature: what a session knows of fetches and fed tensors: `fetches`, `feeds`, and the `version` of the graph that
+        they are of. before, after: the passes of the session.
+    """
+
+    def as_written() -> Subgraph:
+        tensors, feeds, version = signature.fetches.tensors, signature.feeds, signature.version
+        if version != graph.version:
+            tensors = tuple([graph.as_it_was(t, version) for t in tensors])
+            feeds = tuple([graph.as_it_was(t, version) for t in feeds])
+        return cut(tensors, feeds, signature.fetches.targets)
+
+    def bound(subgraph: Subgraph) -> Subgraph:
+        types = [TensorType(t.type.dtype, s) for t, s in zip(signature.feeds, shapes, strict=True)]
+        return bind(subgraph, types, match_feeds(signature.feeds, shapes))[0]
+
+    return Source(as_written, bound, before, after)
 
 
 def as_check(check: Any, what: str, *, profile: bool = False, memory_limit: Any = None) -> str | None:

@@ -14,13 +14,13 @@ from graphflow.checking.errors import Again, NumericsError
 from graphflow.checking.stepping import Stepped, node_of
 from graphflow.errors import GraphflowError
 from graphflow.graph import Node
-from graphflow.interpret import Functions, compute, interpret
+from graphflow.interpret import Functions, compute, interpret, type_of
 from graphflow.ops.constant import CONSTANT
 from graphflow.profile import Recorder
 from graphflow.program import Instruction, Kind, Place, Program
 from graphflow.runtime import VariableStore
 from graphflow.subgraph import Subgraph
-from graphflow.types import is_floating
+from graphflow.types import STRING, is_floating
 
 __all__ = ["BOTH", "NanCheck", "first_made"]
 
@@ -30,7 +30,6 @@ Scope = Callable[[], AbstractContextManager[Any]]
 BOTH: Kinds = ("nan", "inf")
 """What is looked for: a NaN, an infinity, or both."""
 
-_WORDS = {"nan": "NaN", "inf": "infinities"}
 _TESTS: dict[str, Callable[[Any], Any]] = {"nan": np.isnan, "inf": np.isinf}
 
 
@@ -108,7 +107,7 @@ def made_error(node: Node, kind: str, output: Any, inputs: Sequence[Any], again:
     output = np.asarray(output)
     index, count = _where(kind, output)
     lines = [
-        f"'{node.name}' ({node.op.name}) made {_WORDS[kind]} of inputs without: {_counted(output, index, count)}"
+        f"'{node.name}' ({node.op.name}) made {_counted(kind, output, index, count)}; its inputs have none"
     ]
     names = [t.name for t in node.inputs] if len(node.inputs) == len(inputs) else [""] * len(inputs)
     lines += [f"    {name} = {_described(value)}" for name, value in zip(names, inputs, strict=True)]
@@ -130,13 +129,14 @@ def _given(source: str, place: Place | None, kind: str, value: Any) -> NumericsE
     """The error of a feed, variable or constant that holds what is looked for."""
     index, count = _where(kind, value)
     name = "" if place is None else place.name
+    told = _counted(kind, value, index, count)
     words = {
-        "feed": f"'{name}' was fed {_WORDS[kind]}",
-        "variable": f"variable '{name}' holds {_WORDS[kind]} before the run",
-        "constant": f"constant '{name}' is {_WORDS[kind]}",
+        "feed": f"'{name}' was fed {told}",
+        "variable": f"variable '{name}' held {told} before the run",
+        "constant": f"constant '{name}' is {told}",
     }
     error = NumericsError(
-        f"{words[source]}: {_counted(value, index, count)}",
+        words[source],
         source=source,
         kind=kind,
         node=None if place is None else place._node,
@@ -154,20 +154,20 @@ def _where(kind: str, value: Any) -> tuple[tuple[int, ...], int]:
     return tuple(int(i) for i in first), int(mask.sum())
 
 
-def _counted(value: Any, index: tuple[int, ...], count: int) -> str:
+def _counted(kind: str, value: Any, index: tuple[int, ...], count: int) -> str:
     if not index:
-        return "it is one number"
-    return f"{count} of {value.size} elements, the first at {list(index)}"
+        return "a NaN" if kind == "nan" else "an infinity"
+    return f"{'NaN' if kind == 'nan' else 'infinities'} in {count} of {value.size} elements, the first at {list(index)}"
 
 
 def _described(value: Any) -> str:
-    text = f"{value.dtype.name}{list(value.shape)}"
-    if not value.size or value.dtype.kind not in "fiub":
+    text = str(type_of(value))
+    if not value.size or value.dtype is STRING or value.dtype.kind == "c":
         return text
-    low, high = value.min(), value.max()
-    if math.isnan(float(low)):
-        return f"{text}, NaN among it"
-    return f"{text}, from {low} to {high}" if value.ndim else f"{text} {low}"
+    low, high = float(value.min()), float(value.max())
+    if math.isnan(low):
+        return f"{text}, with NaN"
+    return f"{text}, from {low:.6g} to {high:.6g}" if value.ndim else f"{text} {low:.6g}"
 
 
 class NanCheck(Stepped):
@@ -202,15 +202,15 @@ class NanCheck(Stepped):
             for s in slots
             if s.kind is Kind.CONSTANT and s.place is not None and holds(np.asarray(s.value), kinds)
         }
-        self._done = 0
+        self._done = -1  # the instruction that made one
 
     def run(self, feeds: Sequence[Any], recorder: Recorder | None = None) -> list[Any]:
         """As Executable.run. Raises NumericsError; variables are then as before."""
-        self._done = 0
+        self._done = -1
         try:
             return super().run(feeds, recorder)
         except NumericsError as met:
-            if met.source != "node" or met.node is None:
+            if self._done < 0:  # a feed, a variable or a constant
                 raise
             ran = self.program.instructions[: self._done]
             names = _names(self.program.instructions[self._done])

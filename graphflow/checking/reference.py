@@ -340,7 +340,7 @@ def _without(whole: Arena, taken: Sequence[Arena]) -> list[Arena]:
 
 def _last_uses(program: Program) -> list[list[int]]:
     """For each instruction the slots that no later one names, and that are not results or variables."""
-    kept = {s for s in (*program.fetches, *[a for pair in program.swaps for a in pair])}
+    kept = {*program.fetches, *[s for pair in program.swaps for s in pair]}
     kept.update(n for n, s in enumerate(program.slots) if s.kind in (Kind.VARIABLE, Kind.COUNTER))
     last: list[list[int]] = []
     for i in reversed(program.instructions):

@@ -63,6 +63,7 @@ class Stepped(Executable):
     ) -> None:
         self._bound = 0
         self.known: dict[int, tuple[Any, ...]] = {}
+        self.rehearsing = False  # whether runs leave variables and counters as they were
         self.root = roots(program)
         on_one_lane = tuple([i._replace(lane=0, waits=()) for i in program.instructions])
         super().__init__(replace(program, instructions=on_one_lane), backend_of, store, threads)
@@ -124,25 +125,30 @@ class Stepped(Executable):
             self.begin(feeds)
             results = super().run(feeds, recorder)
             self.end(feeds, results)
+            if self.rehearsing:
+                self._restore(kept, initialized)
         except BaseException:
-            for s, value in kept.items():
-                self._backends[self.program.slots[s].device].copy_into(self._env[s], value)
-            self._store.initialized.intersection_update(initialized)
-            self._written = [self.program.slots[s].key for s in self.program.written]
+            self._restore(kept, initialized)
             raise
         return results
-
-    def begin(self, feeds: Sequence[Any]) -> None:
-        """Called before each run, when all that it reads has a value."""
-
-    def end(self, feeds: Sequence[Any], results: list[Any]) -> None:
-        """Called after each run; what it raises undoes the run."""
 
     def _keep(self) -> dict[int, Any]:
         kept = {}
         for s in dict.fromkeys((*self.program.written, *self.program.counters)):
             kept[s] = self._backends[self.program.slots[s].device].copy(self._env[s])
         return kept
+
+    def _restore(self, kept: Mapping[int, Any], initialized: set[str]) -> None:
+        for s, value in kept.items():
+            self._backends[self.program.slots[s].device].copy_into(self._env[s], value)
+        self._store.initialized.intersection_update(initialized)
+        self._written = [self.program.slots[s].key for s in self.program.written]
+
+    def begin(self, feeds: Sequence[Any]) -> None:
+        """Called before each run, when all that it reads has a value."""
+
+    def end(self, feeds: Sequence[Any], results: list[Any]) -> None:
+        """Called after each run; what it raises undoes the run."""
 
     # --- what an interpreter needs to repeat the run ---
 

@@ -1,6 +1,6 @@
-"""Identities of sums, products, quotients, signs and powers: those that keep every bit, and those that only round anew.
+"""Identities of sums, products, quotients, signs and powers that keep every bit.
 
-Real floats: -0.0, infinities, NaN and subnormal numbers are looked at for each rule of `EXACT`. Complex products and
+Real floats: -0.0, infinities, NaN and subnormal numbers are looked at for each rule here. Complex products and
 quotients mix the two parts, so that 0 * inf makes a NaN even of x * 1: for them few of these rules are exact.
 """
 
@@ -28,7 +28,7 @@ from graphflow.passes.operands import (
 )
 from graphflow.passes.rules import Inputs
 
-__all__ = ["EXACT", "FAST"]
+__all__ = ["ARITHMETIC"]
 
 # --- neutral operands -----------------------------------------------------------------------------
 
@@ -68,26 +68,19 @@ def nothing_minus(node: Node, inputs: Inputs) -> Inputs | None:
     return in_place_of(node, made(node, "negative", inputs[1]))
 
 
-def times_one(node: Node, inputs: Inputs) -> Inputs | None:
+def times_unit(node: Node, inputs: Inputs) -> Inputs | None:
+    """x * 1 = x, x * -1 = -x; x * 0 = 0 of integers alone, as a float may be NaN, infinite or negative."""
     found = one_constant(inputs)
-    if found is None or found[1] != 1 or kind(found[0]) == "c":
+    if found is None:
         return None
-    return stand_in(node, found[0], inputs)
-
-
-def times_minus_one(node: Node, inputs: Inputs) -> Inputs | None:
-    found = one_constant(inputs)
-    if found is None or found[1] != -1 or kind(found[0]) == "c":
-        return None
-    return in_place_of(node, made(node, "negative", found[0]))
-
-
-def times_zero(node: Node, inputs: Inputs) -> Inputs | None:
-    """Of integers alone: a float may be NaN, infinite or negative."""
-    found = one_constant(inputs)
-    if found is None or found[1] != 0 or kind(found[0]) != "i":
-        return None
-    return filled(node, 0, found[0])
+    x, c = found
+    if c == 1:
+        return None if kind(x) == "c" else stand_in(node, x, inputs)
+    if c == 0:
+        return filled(node, 0, x) if kind(x) == "i" else None
+    if c == -1 and kind(x) != "c":
+        return in_place_of(node, made(node, "negative", x))
+    return None
 
 
 def minus_itself(node: Node, inputs: Inputs) -> Inputs | None:
@@ -166,9 +159,9 @@ def signs_of_factors(node: Node, inputs: Inputs) -> Inputs | None:
     if x is not None and y is not None:
         return in_place_of(node, made(node, node.op.name, x, y))
     if x is not None and (c := right_constant(inputs)) is not None:
-        return in_place_of(node, made(node, node.op.name, x, constant(node, -c, c.dtype)))
+        return in_place_of(node, made(node, node.op.name, x, constant(node, np.negative(c), c.dtype)))
     if y is not None and (c := left_constant(inputs)) is not None:
-        return in_place_of(node, made(node, node.op.name, constant(node, -c, c.dtype), y))
+        return in_place_of(node, made(node, node.op.name, constant(node, np.negative(c), c.dtype), y))
     return None
 
 
@@ -180,11 +173,19 @@ def negative_of_scaled(node: Node, inputs: Inputs) -> Inputs | None:
     a, b = inner.inputs
     c = right_constant(inner.inputs)
     if c is not None:
-        return in_place_of(node, made(node, inner.op.name, a, constant(node, -c, c.dtype)))
+        return in_place_of(node, made(node, inner.op.name, a, constant(node, np.negative(c), c.dtype)))
     c = left_constant(inner.inputs)
     if c is not None:
-        return in_place_of(node, made(node, inner.op.name, constant(node, -c, c.dtype), b))
+        return in_place_of(node, made(node, inner.op.name, constant(node, np.negative(c), c.dtype), b))
     return None
+
+
+def negative_of_difference(node: Node, inputs: Inputs) -> Inputs | None:
+    """-(x - y) = y - x of integers; a float difference of 0.0 stays 0.0 when its operands change places."""
+    inner = maker(inputs[0], "subtract")
+    if inner is None or kind(inputs[0]) != "i":
+        return None
+    return in_place_of(node, made(node, "subtract", *inner.inputs[::-1]))
 
 
 def even_of_negative(node: Node, inputs: Inputs) -> Inputs | None:
@@ -259,12 +260,14 @@ def constants_meet(node: Node, inputs: Inputs) -> Inputs | None:
     if inner is None or a is None:
         return None
     met = int(a) + int(b) if name == "add" else int(a) * int(b)
-    c = constant(node, met % 2 ** (8 * a.itemsize), np.dtype(f"u{a.itemsize}"))
-    return in_place_of(node, made(node, name, inner.inputs[0], constant(node, _array(c), a.dtype)))
+    return in_place_of(
+        node, made(node, name, inner.inputs[0], constant(node, _wrapped(met, a.dtype), a.dtype))
+    )
 
 
-def _array(c: Tensor) -> Any:
-    return c.op.attrs["value"].array
+def _wrapped(value: int, dtype: np.dtype[Any]) -> int:
+    limits = np.iinfo(dtype)
+    return int((value - limits.min) % 2**limits.bits + limits.min)
 
 
 # --- parts of complex numbers ---------------------------------------------------------------------
@@ -298,7 +301,7 @@ def size_of_conjugate(node: Node, inputs: Inputs) -> Inputs | None:
     return None if inner is None else in_place_of(node, made(node, "abs", inner.inputs[0]))
 
 
-EXACT = combined(
+ARITHMETIC = combined(
     {
         "add": {
             CONSTANT_OPERAND: (plus_nothing, constants_meet),
@@ -311,7 +314,7 @@ EXACT = combined(
             SAME: (minus_itself,),
         },
         "multiply": {
-            CONSTANT_OPERAND: (times_one, times_minus_one, times_zero, constants_meet),
+            CONSTANT_OPERAND: (times_unit, constants_meet),
             "negative": (signs_of_factors,),
         },
         "divide": {CONSTANT_OPERAND: (over_power_of_two,), "negative": (signs_of_factors,)},
@@ -319,9 +322,15 @@ EXACT = combined(
             "negative": (twice_negated,),
             "multiply": (negative_of_scaled,),
             "divide": (negative_of_scaled,),
+            "subtract": (negative_of_difference,),
         },
         "square": {"negative": (even_of_negative,), "abs": (even_of_negative,)},
-        "abs": {"negative": (even_of_negative,), "conj": (size_of_conjugate,), ALWAYS: (positive_anyway,)},
+        "abs": {
+            "negative": (even_of_negative,),
+            "abs": (done_already,),
+            "conj": (size_of_conjugate,),
+            ALWAYS: (positive_anyway,),
+        },
         "relu": {"relu": (done_already,), ALWAYS: (positive_anyway,)},
         "sign": {"sign": (done_already,)},
         "floor_divide": {CONSTANT_OPERAND: (integer_divided,)},

@@ -27,6 +27,7 @@ __all__ = [
     "param_like",
     "rewired",
     "roles_of",
+    "sizes_in",
     "with_bodies",
 ]
 
@@ -147,7 +148,7 @@ def param_like(t: Tensor) -> Tensor:
 
 
 def rewired(subgraph: Subgraph, inputs: tuple[Tensor, ...], new: dict[Tensor, Tensor]) -> Subgraph:
-    """A body in which other tensors, of the same types, take the place of some of its inputs."""
+    """A body with `inputs`, in which other tensors, of the same types, take the place of some that it had or made."""
     new = dict(new)
     moved: dict[Node, Node] = {}
     nodes: dict[Node, None] = {t.op: None for t in new.values() if t.op.op.name == "constant"}
@@ -156,7 +157,8 @@ def rewired(subgraph: Subgraph, inputs: tuple[Tensor, ...], new: dict[Tensor, Te
             sources = tuple([new.get(t, t) for t in node.inputs])
             control = tuple([moved.get(n, n) for n in node.control_inputs])
             fresh = moved[node] = copied(node, sources, node.attrs, control)
-            new.update(zip(node.outputs, fresh.outputs, strict=True))
+            for old, t in zip(node.outputs, fresh.outputs, strict=True):
+                new.setdefault(old, t)
             node = fresh
         nodes[node] = None
     outputs = tuple([new.get(t, t) for t in subgraph.outputs])

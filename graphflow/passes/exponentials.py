@@ -11,6 +11,7 @@ and no sum is less than 1.
 from __future__ import annotations
 
 import heapq
+import math
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
@@ -146,7 +147,7 @@ def _is_below_maximum(one: Exponential, uses: Uses) -> bool:
 
 
 def _totals(one: Exponential, uses: Uses) -> dict[Tensor, Labels]:
-    """The sums over the axes, and what only has their elements in other shapes."""
+    """The sums over the axes, and what only has their elements in other shapes or times a constant."""
     totals: dict[Tensor, Labels] = {}
     for node in uses.of(one.node.outputs[0]):
         if node.op.name == "sum" and axes_of(node) == one.axes and _is_plain(node):
@@ -173,7 +174,7 @@ def _is_plain(node: Node) -> bool:
 
 
 def _moved(node: Node, labels: Labels) -> Labels | None:
-    """The labels behind an op that only moves elements, or None for any other."""
+    """The labels behind an op that only moves elements, or scales them all alike; None for any other."""
     name, x, y = node.op.name, node.inputs[0], node.outputs[0]
     if x.type.shape is None or y.type.shape is None:
         return None
@@ -184,6 +185,9 @@ def _moved(node: Node, labels: Labels) -> Labels | None:
         return labels if wide or y.dtype == x.dtype else None
     if name in ("broadcast_to", "broadcast_to_like"):
         return _padded(labels, len(y.type.shape))
+    if name in ("divide", "multiply"):  # by a constant, as in a mean
+        by = number(node.inputs[1])
+        return _padded(labels, len(y.type.shape)) if by is not None and 0 < by < math.inf else None
     if name == "expand_dims":
         new = normalize_axes(node.attrs["axis"], len(y.type.shape))
         old = iter(labels)

@@ -66,8 +66,14 @@ class Inlining:
         return self._made(self.node, op, inputs, attrs, self.node.control_inputs).outputs[0]
 
     def held(self, t: Tensor) -> Tensor:
-        """`t`, or a node that hands it on, so that whoever uses it still waits for what the control-flow node waited for."""
-        return self.apply("identity", (t,), {}) if self.node.control_inputs else t
+        """`t`, or a node that hands it on, where who uses it has to wait for effects as it waited for the node.
+
+        Also for what the node waited for, as `t` may have been there before.
+        """
+        waits = tuple(dict.fromkeys([*self.node.control_inputs, *[n for n in self.nodes if n.op.has_effect]]))
+        if not waits:
+            return t
+        return self._made(self.node, "identity", (t,), {}, waits).outputs[0]
 
     @property
     def ends(self) -> tuple[Node, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -67,17 +67,25 @@ class Uses:
 
     @cached_property
     def readers(self) -> Mapping[Tensor, Sequence[Node]]:
-        """The nodes that read a value, once for each operand that it is.
+        """The nodes that read a value, once for each operand that it is, the last first.
 
-        Those that only want its shape are left out: they keep nothing from being rewritten, and need no value once
-        sizes are known.
+        Those that only want its shape do not count, nor do nodes that nobody reads for more: they need no value once
+        sizes are known, so they keep nothing from being rewritten.
         """
         readers: dict[Tensor, list[Node]] = {}
-        for node in self._subgraph.nodes:
+        kept = self.kept
+        for node in reversed(self._subgraph.nodes):
+            op = node.op
+            if op.is_pure and node not in kept:
+                for t in node.outputs:
+                    if t in readers:
+                        break
+                else:
+                    continue
             inputs = node.inputs
-            if node.op.shape_only:
+            if op.shape_only:
                 continue
-            if node.op.name in _SHAPE_LENDERS:
+            if op.name in _SHAPE_LENDERS:
                 inputs = inputs[:1]
             for t in inputs:
                 if t in readers:
@@ -108,6 +116,15 @@ class Uses:
     def is_private(self, t: Tensor, count: int = 1) -> bool:
         """Whether `t` is read `count` times and needed for nothing else."""
         return len(self.of(t)) == count and t.op not in self.kept
+
+    def only_readers(self, node: Node) -> Iterator[Node]:
+        """The one node that needs what `node` makes, and reads it once; the one that needs that; and so on."""
+        while node not in self.kept:
+            readers = self.of(node.outputs[0])
+            if len(readers) != 1 or readers[0].control_inputs or len(readers[0].outputs) != 1:
+                return
+            node = readers[0]
+            yield node
 
     def end_with(self, root: Node, inner: Iterable[Node]) -> bool:
         """Whether nothing needs the inner nodes but one another and `root`: they go when it is replaced."""

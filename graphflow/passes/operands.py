@@ -6,7 +6,6 @@ which of two NaNs an operation hands on.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -62,7 +61,7 @@ def one_value(t: Tensor) -> Any:
     for _ in range(_MOST_SPREADS):
         if name == "constant":
             return _only(node.attrs["value"].array)
-        if name == "full" or name == "full_like":
+        if name in ("full", "full_like"):
             return np.asarray(node.attrs["value"]).astype(node.attrs["dtype"])[()]
         if name not in _SPREADING:
             return None
@@ -72,11 +71,11 @@ def one_value(t: Tensor) -> Any:
 
 
 def _only(array: np.ndarray[Any, Any]) -> Any:
-    if array.dtype.kind == "O" or not array.size:
+    if array.dtype.kind == "O":
         return None
-    if array.size == 1:
-        return array.reshape(())[()]
-    if array.nbytes > _SEARCHED_NBYTES:
+    if not array.ndim:
+        return array[()]
+    if not array.size or array.nbytes > _SEARCHED_NBYTES:
         return None
     whole = array.tobytes()
     return array.flat[0] if whole == whole[: array.itemsize] * array.size else None
@@ -116,24 +115,41 @@ def maker(t: Tensor, *ops: str) -> Node | None:
 
 
 class Readers:
-    """How often each tensor of a subgraph is read, counted once. O(V + E)."""
+    """How often each tensor of a subgraph is read; counted when first asked for. O(V + E)."""
 
-    __slots__ = ("_count",)
+    __slots__ = ("_count", "_subgraph")
 
     def __init__(self, subgraph: Subgraph) -> None:
-        count: Counter[Tensor] = Counter(subgraph.outputs)
-        for node in subgraph.nodes:
-            for t in node.inputs:
-                count[t] += 1
-            for before in node.control_inputs:
-                count.update(before.outputs)
-        for node in subgraph.targets:
-            count.update(node.outputs)
-        self._count = count
+        self._subgraph = subgraph
+        self._count: dict[Tensor, int] = {}
+
+    def count(self, t: Tensor) -> int:
+        """How often `t` is an operand, and 2 more where it is fetched or waited for; 0 for what was made since."""
+        if not self._count:
+            self._count = _counted(self._subgraph)
+        return self._count.get(t, 0)
 
     def only_one(self, *tensors: Tensor) -> bool:
-        """Whether each of these is read in one place and fetched in none; False for what was made since."""
-        return all(self._count.get(t) == 1 for t in tensors)
+        """Whether each of these is read in one place, and only there."""
+        for t in tensors:  # noqa: SIM110 mostly one tensor
+            if self.count(t) != 1:
+                return False
+        return True
+
+
+def _counted(subgraph: Subgraph) -> dict[Tensor, int]:
+    count = dict.fromkeys(subgraph.inputs, 0)
+    ends = [t for node in subgraph.targets for t in node.outputs]
+    for node in subgraph.nodes:
+        for t in node.inputs:
+            count[t] = count.get(t, 0) + 1
+        for before in node.control_inputs:
+            ends.extend(before.outputs)
+    for t in subgraph.outputs:
+        count[t] = count.get(t, 0) + 2
+    for t in ends:
+        count[t] = count.get(t, 0) + 2
+    return count
 
 
 # --- memory ---------------------------------------------------------------------------------------
@@ -169,9 +185,8 @@ def made(like: Node, op: str, *inputs: Tensor, **attrs: Any) -> Tensor:
 
 
 def constant(like: Node, value: Any, dtype: np.dtype[Any]) -> Tensor:
-    """A constant without axes. Integers that the dtype has not wrap around."""
-    with np.errstate(all="ignore"):
-        array = np.array(value).astype(dtype)
+    """A constant without axes."""
+    array = np.array(value, dtype)
     return detached(like, CONSTANT, (), {"value": Literal(array)}).outputs[0]
 
 

@@ -15,9 +15,12 @@ from graphflow.types import dims_equal
 
 __all__ = ["prune"]
 
+_MOST_ROUNDS = 20
+"""A round for each of so many loops in a row that only serve one another; two or three are ordinary."""
+
 
 def prune(subgraph: Subgraph) -> Subgraph:
-    """Drop what nothing uses inside control flow, from the last node to the first, so that one loop frees another.
+    """Drop what nothing uses inside control flow, in rounds, as what one loop drops may have been another's last use.
 
         %1 = cond(%p, %x, %y, bodies=...) : float32[3], float32[]      where only %1.0 is used
         becomes
@@ -27,27 +30,30 @@ def prune(subgraph: Subgraph) -> Subgraph:
     a result in use nor the condition depends on, through any number of iterations; of all the inputs that are then
     left over. Nodes outside of bodies need no such pass: `cut` takes only what a run needs, and rewrites keep to that.
     What may fail and what has effects stays, whoever uses it: a run fails and prints as before. One of the elements
-    of a scan stays, as it says how often to go, and each whose length is not surely the same. O(V + E), bodies included.
+    of a scan stays, as it says how often to go, and each whose length is not surely the same. O(V + E) a round, bodies
+    included.
     """
     if not any(node.op.is_control for node in subgraph.nodes):
         return subgraph
+    for _ in range(_MOST_ROUNDS):
+        pruned = _round(subgraph)
+        if pruned is subgraph:
+            break
+        subgraph = pruned
+    return subgraph
+
+
+def _round(subgraph: Subgraph) -> Subgraph:
     used = set(subgraph.outputs)
-    kept: dict[Node, _Kept] = {}
+    for node in subgraph.nodes:
+        used.update(node.inputs)
     quiet: dict[Body, bool] = {}
-    for node in reversed(subgraph.nodes):
-        if kind_of(node):
-            found = _kept(node, [t in used for t in node.outputs], quiet)
-            if found.drops(node):
-                kept[node] = found
-            used.update([t for t, use in zip(node.inputs, found.inputs, strict=True) if use])
-        else:
-            used.update(node.inputs)
-    if not kept:
-        return subgraph
 
     def replace(node: Node, current: Node, now: Now) -> Splice | None:
-        found = kept.get(node)
-        return None if found is None else found.rebuilt(current)
+        if not kind_of(node):
+            return None
+        found = _kept(node, [t in used for t in node.outputs], quiet)
+        return found.rebuilt(current) if found.drops(node) else None
 
     return splice(subgraph, replace)
 

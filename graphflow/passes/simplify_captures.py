@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from graphflow.graph import Node, Tensor, detached
+from graphflow.op import OPS
 from graphflow.ops.body import Body
 from graphflow.ops.constant import CONSTANT
 from graphflow.passes.bodies import (
@@ -20,8 +21,8 @@ from graphflow.passes.bodies import (
 )
 from graphflow.passes.fold_constants import FOLD_NBYTES
 from graphflow.passes.splice import Now, Splice, splice
-from graphflow.subgraph import Subgraph
-from graphflow.types import TensorType, dims_equal
+from graphflow.subgraph import Subgraph, prune
+from graphflow.types import STRING, TensorType, dims_equal
 
 __all__ = ["simplify_captures"]
 
@@ -42,21 +43,41 @@ def simplify_captures(subgraph: Subgraph) -> Subgraph:
     round otherwise), for one whose stack anything else needs, nor for the last of the elements that say how often a
     scan goes. O(V + E), with the bodies that change.
     """
-    loops = {node: kind_of(node) for node in subgraph.nodes if node.op.is_control}
-    if not any(loops.values()):
+    if not any(node.op.is_control for node in subgraph.nodes):
         return subgraph
-    constant = {node: _unchanged(node) for node, kind in loops.items() if kind in ("while_loop", "scan")}
-    fixed = {node: _fixed_elements(node, constant) for node, kind in loops.items() if kind == "scan"}
-    stacks = _used_stacks(subgraph, fixed)
+    return _with_steady_captured(_with_elements_captured(subgraph))
+
+
+def _with_elements_captured(subgraph: Subgraph) -> Subgraph:
+    """Elements that are one value over and over become captures."""
+    loops = [node for node in subgraph.nodes if kind_of(node) in ("while_loop", "scan")]
+    constant = {node: _unchanged(node) for node in loops}
+    fixed = {node: _fixed_elements(node, constant) for node in loops if kind_of(node) == "scan"}
+    if not any(fixed.values()):
+        return subgraph
 
     def replace(node: Node, current: Node, now: Now) -> Splice | None:
-        if not loops.get(node):
-            return None
-        steady = [
-            k for k in constant.get(node, ()) if node.outputs[roles_of(node).stack(node, k)] not in stacks
-        ]
         elems = {j: now(t) for j, t in fixed.get(node, {}).items()}
-        return _Change(current, steady, elems).spliced()
+        return _Change(current, (), elems).spliced([True] * len(node.outputs)) if elems else None
+
+    return splice(subgraph, replace)
+
+
+def _with_steady_captured(subgraph: Subgraph) -> Subgraph:
+    """Carried values that never change become captures; what is captured is captured once, and no small constant."""
+    used = set(subgraph.outputs)
+    for node in subgraph.nodes:
+        used.update(node.inputs)
+
+    def replace(node: Node, current: Node, now: Now) -> Splice | None:
+        kind = kind_of(node)
+        if not kind:
+            return None
+        steady: list[int] = []
+        if kind != "cond":
+            roles = roles_of(node)
+            steady = [k for k in _unchanged(node) if node.outputs[roles.stack(node, k)] not in used]
+        return _Change(current, steady, {}).spliced([t in used for t in node.outputs])
 
     return splice(subgraph, replace)
 
@@ -105,19 +126,6 @@ def _same(a: Any, b: Any) -> bool:
     return a is not None and b is not None and bool(dims_equal(a, b))
 
 
-def _used_stacks(subgraph: Subgraph, fixed: dict[Node, dict[int, Tensor]]) -> set[Tensor]:
-    """Every tensor that is needed for more than elements that will be captured instead."""
-    used = set(subgraph.outputs)
-    for node in subgraph.nodes:
-        gone = fixed.get(node)
-        if gone:
-            n = node.attrs["n_carry"]
-            used.update([t for p, t in enumerate(node.inputs) if p - n not in gone])
-        else:
-            used.update(node.inputs)
-    return used
-
-
 class _Change:
     """A control-flow node with other captures.
 
@@ -147,12 +155,13 @@ class _Change:
                 self.captures.append((p, t))
         self.changes = bool(moved or self.inside or self.twins)
 
-    def spliced(self) -> Splice | None:
+    def spliced(self, used: Sequence[bool]) -> Splice | None:
+        """The changed node and its results; None if nothing changes. used: which outputs anything needs."""
         if not self.changes:
             return None
         node, roles = self.node, self.roles
         n = roles.n_carry
-        params = [p for p in self.kept] + [p for p, _ in self.captures]
+        params = [*self.kept, *[p for p, _ in self.captures]]
         bodies = []
         for number in range(len(node.attrs["bodies"])):
             body = body_subgraph(node, number)
@@ -174,16 +183,13 @@ class _Change:
         for k, t in zip(numbers, fresh.outputs, strict=True):
             outputs[k] = t
         nodes = [fresh]
+        holding = fresh.op.has_effect or bool(fresh.control_inputs) or not any(used[k] for k in numbers)
         for k in self.steady:
-            outputs[k] = self._held(node.inputs[k], fresh, nodes)
+            outputs[k] = node.inputs[k]
+            if holding and used[k]:  # who uses it still waits for the loop, which may print or fail
+                nodes.append(detached(fresh, OPS["identity"], (node.inputs[k],), {}, (fresh,)))
+                outputs[k] = nodes[-1].outputs[0]
         return Splice(tuple(nodes), tuple(outputs), (fresh,), "captures_simplified")
-
-    def _held(self, t: Tensor, fresh: Node, nodes: list[Node]) -> Tensor:
-        """The unchanged value; who uses it waits for the loop no longer, but for what the loop waited for."""
-        if not fresh.control_inputs:
-            return t
-        nodes.append(detached(fresh, _identity(), (t,), {}, fresh.control_inputs))
-        return nodes[-1].outputs[0]
 
     def _rewired(self, body: Subgraph, params: list[int], number: int) -> Subgraph:
         first = self.roles.first
@@ -195,17 +201,11 @@ class _Change:
         if self.steady and number == len(self.node.attrs["bodies"]) - 1:
             kept = [t for k, t in enumerate(body.outputs) if k not in self.steady]
             body = Subgraph(body.nodes, body.inputs, tuple(kept), body.targets)
-        return rewired(body, inputs, new)
-
-
-def _identity() -> Any:
-    from graphflow.op import OPS
-
-    return OPS["identity"]
+        return prune(rewired(body, inputs, new))
 
 
 def _is_small_constant(t: Tensor) -> bool:
-    if t.op.op is not CONSTANT:
+    if t.op.op is not CONSTANT or t.type.dtype is STRING:
         return False
     nbytes = t.type.nbytes
     return nbytes is not None and nbytes <= FOLD_NBYTES

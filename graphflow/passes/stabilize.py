@@ -15,7 +15,6 @@ from graphflow.passes.stable_logistic import (
     log1p_of_exp,
     log_of_sigmoid,
     one_plus_exp,
-    sigmoid_cross_entropy,
 )
 from graphflow.passes.stable_softmax import gradient_of_log_softmax, log_of_softmax, log_softmax
 from graphflow.subgraph import Subgraph
@@ -42,24 +41,18 @@ def _rules(
 
 
 RULES: Mapping[str, tuple[_Rule, ...]] = {
-    "add": _rules((sigmoid_cross_entropy, "sigmoid log"), (one_plus_exp, "exp")),
-    "log": _rules((log_of_softmax, "exp sum"), (log_of_sigmoid, "sigmoid")),
-    "log1p": _rules((log1p_of_exp, "exp"), (log_of_sigmoid, "sigmoid")),
+    "divide": _rules((gradient_of_log_sigmoid, "sigmoid multiply")),
     "erf": _rules((gelu, "multiply")),
-    "multiply": _rules(
-        (gradient_of_log_softmax, "exp sum divide"),
-        (gradient_of_log_sigmoid, "sigmoid divide"),
-        (silu, "sigmoid"),
+    "exp": _rules((gradient_of_log_softmax, "sum divide multiply"), (one_plus_exp, "add")),
+    "log": _rules(
+        (log_of_softmax, "exp sum"), (log_softmax, "exp sum subtract"), (log_of_sigmoid, "sigmoid")
     ),
-    "negative": _rules((sigmoid_cross_entropy, "sigmoid log")),
-    "subtract": _rules(
-        (sigmoid_cross_entropy, "sigmoid log"),
-        (log_softmax, "exp sum log"),
-        (mean_of_squares_less_squared_mean, "sum"),
-    ),
+    "log1p": _rules((log1p_of_exp, "exp"), (log_of_sigmoid, "sigmoid")),
+    "sigmoid": _rules((silu, "multiply")),
+    "subtract": _rules((mean_of_squares_less_squared_mean, "sum")),
     "tanh": _rules((gelu, "multiply")),
 }
-"""Rules by the op of the node that they are asked about: mostly the last of what they look for. Larger patterns first."""
+"""Rules by the op of the node that they are asked about: the rarest in what they look for."""
 
 
 def stabilize_fast(subgraph: Subgraph) -> Subgraph:
@@ -114,6 +107,8 @@ def _round(subgraph: Subgraph) -> Subgraph:
         table = rules.get(node.op.name)
         if table is None or node in taken or node.control_inputs:
             continue
+        if node not in uses.kept and not uses.of(node.outputs[0]):
+            continue  # only asked for its shape
         for function in table:
             made = function(node, uses, groups)
             if made is not None and taken.isdisjoint(made):

@@ -99,16 +99,17 @@ def mean_of_squares_less_squared_mean(node: Node, uses: Uses, groups: Any) -> Pl
 
 
 def silu(node: Node, uses: Uses, groups: Any) -> Plans:
-    """x * sigmoid(x), where nothing else needs the sigmoid, is 0 and not NaN at -inf."""
-    for x, s in (node.inputs, node.inputs[::-1]):
-        sigmoid = uses.made(s, "sigmoid")
-        if sigmoid is not None and sigmoid.inputs[0] is x and uses.is_private(s):
-            return {
-                node: Plan(
-                    "silu", lambda now, x=x, s=s: (make(node, "multiply", _lowered(node, now(x)), now(s)),)
-                )
-            }
-    return None
+    """x * sigmoid(x), where nothing else needs the sigmoid, is 0 and not NaN at -inf; asked about the sigmoid."""
+    product, x, s = next(uses.only_readers(node), None), node.inputs[0], node.outputs[0]
+    if product is None or product.op.name != "multiply":
+        return None
+    if product.inputs[0] is not x and product.inputs[1] is not x:
+        return None
+    return {product: Plan("silu", _silu(product, x, s))}
+
+
+def _silu(node: Node, x: Tensor, s: Tensor) -> Callable[[Now], tuple[Tensor]]:
+    return lambda now: (make(node, "multiply", _lowered(node, now(x)), now(s)),)
 
 
 def _lowered(node: Node, x: Tensor) -> Tensor:
@@ -126,43 +127,40 @@ def gelu(node: Node, uses: Uses, groups: Any) -> Plans:
     also faster: x ** 3 is a slow way to x * x * x, and sigmoid is faster than tanh on NumPy.
     """
     one: Node | None = None  # the sum of 1 and the curve, or of a half and half the curve
-    product = node
-    while (reader := _only_reader(product, uses)) is not None and reader.op.name in (
-        "add",
-        "multiply",
-        "negative",
-    ):
-        if reader.op.name == "add":
-            if one is not None:
-                break
-            one = reader
-        product = reader
-    constant, factors, inner = factored(uses, product.outputs[0])
-    if one is None or product is one or len(factors) != 2:
-        return None
-    x = factors[0] if factors[1] is one.outputs[0] else factors[1]
-    raw = x if uses.made(x, "lowered") is None else x.op.inputs[0]
-    for first, second in (one.inputs, one.inputs[::-1]):
-        half = number(first)
-        scale, curves, nodes = factored(uses, second)
-        if half is None or half != scale or constant * half != 0.5 or len(curves) != 1:
-            continue
-        if curves[0] is not node.outputs[0] or not same_shape(raw, product.outputs[0]):
-            continue
-        more = (_erf_argument if node.op.name == "erf" else _tanh_argument)(node, raw, uses)
-        inner = [*inner, one, *nodes, node, *([] if more is None else more)]
-        inner.remove(product)
-        if more is not None and uses.end_with(product, inner):
-            return {product: Plan("gelu", _gelu(product, raw, node.op.name), inner)}
+    for product in uses.only_readers(node):
+        if product.op.name == "add" and one is None:
+            one = product
+        elif product.op.name not in ("multiply", "negative"):
+            break
+        elif one is not None:
+            plan = _gelu_plan(node, one, product, uses)
+            if plan is not None:
+                return {product: plan}
     return None
 
 
-def _only_reader(node: Node, uses: Uses) -> Node | None:
-    """The one node that needs what `node` makes."""
-    readers = uses.of(node.outputs[0])
-    if len(readers) != 1 or node in uses.kept or readers[0].control_inputs:
+def _gelu_plan(curve: Node, one: Node, product: Node, uses: Uses) -> Plan | None:
+    """The plan for `product` if it is x / 2 * (1 + curve)."""
+    constant, factors, inner = factored(uses, product.outputs[0])
+    if len(factors) != 2:
         return None
-    return readers[0]
+    x = factors[0] if factors[1] is one.outputs[0] else factors[1]
+    raw = x if uses.made(x, "lowered") is None else x.op.inputs[0]
+    if not same_shape(raw, product.outputs[0]):
+        return None
+    for first, second in (one.inputs, one.inputs[::-1]):
+        half = number(first)
+        scale, curves, nodes = factored(uses, second)
+        if half is None or half != scale or constant * half != 0.5:
+            continue
+        if len(curves) != 1 or curves[0] is not curve.outputs[0]:
+            continue
+        more = (_erf_argument if curve.op.name == "erf" else _tanh_argument)(curve, raw, uses)
+        if more is not None:
+            inner = [n for n in (*inner, one, *nodes, curve, *more) if n is not product]
+            if uses.end_with(product, inner):
+                return Plan("gelu", _gelu(product, raw, curve.op.name), inner)
+    return None
 
 
 def _is_close(value: float, wanted: float, t: Tensor) -> bool:

@@ -17,7 +17,6 @@ __all__ = [
     "log1p_of_exp",
     "log_of_sigmoid",
     "one_plus_exp",
-    "sigmoid_cross_entropy",
 ]
 
 Plans = Mapping[Node, Plan] | None
@@ -62,6 +61,20 @@ def _is_real(t: Tensor) -> bool:
     return t.type.dtype.kind not in "biucO"
 
 
+def _is_bounded(a: Tensor, uses: Uses) -> bool:
+    """Whether `a` is -|x|, as it is where somebody has taken care that its exponential does not overflow."""
+    node = uses.made(a, "negative")
+    if node is not None:
+        return uses.made(node.inputs[0], "abs") is not None
+    node = uses.made(a, "where")
+    if node is None:
+        return False
+    minus, plain = (uses.made(t, "negative") for t in node.inputs[1:])
+    return (minus is not None and minus.inputs[0] is node.inputs[2]) or (
+        plain is not None and plain.inputs[0] is node.inputs[1]
+    )
+
+
 def _one_minus(t: Tensor, uses: Uses) -> Tensor | None:
     """u where `t` is 1 - u."""
     node = uses.made(t, "subtract")
@@ -100,10 +113,19 @@ def log_of_sigmoid(node: Node, uses: Uses, groups: Any) -> Plans:
     """log(sigmoid(x)) is min(x, 0) - log(1 + exp(-|x|)), and log(1 - sigmoid(x)) that of -x.
 
     Where the sigmoid is 0 or 1, that is not -inf. The sigmoid, if anything else needs it, is left as it is.
+    Where both make a cross entropy, that is replaced as a whole.
     """
     found = _log_argument(node.outputs[0], uses)
     if found is None:
         return None
+    whole: Plans = None
+    for reader in uses.only_readers(node):
+        if reader.op.name not in ("add", "multiply", "negative", "subtract"):
+            break
+        if reader.op.name != "multiply":
+            whole = _cross_entropy_planned(reader, uses) or whole
+    if whole is not None:
+        return whole
     x, less = found
 
     def build(now: Now) -> tuple[Tensor]:
@@ -119,6 +141,8 @@ def log1p_of_exp(node: Node, uses: Uses, groups: Any) -> Plans:
     e = uses.made(node.inputs[0], "exp")
     if e is None or not _is_real(e.inputs[0]) or not uses.is_private(e.outputs[0]):
         return None
+    if _is_bounded(e.inputs[0], uses):
+        return None
     return {node: Plan("softplus", lambda now: (softplus(node, now(e.inputs[0])),))}
 
 
@@ -128,14 +152,22 @@ def one_plus_exp(node: Node, uses: Uses, groups: Any) -> Plans:
         w = add(1, exp(a)); 1 / w; log(w); log1p(e); g / w * ... * e
 
     Where e overflows, e / w is NaN. Fires only if every reader of e and of w is one of these, so that both go.
+    Asked about the exponential.
     """
-    for one, power in (node.inputs, node.inputs[::-1]):
-        e = uses.made(power, "exp")
-        if e is not None and number(one) == 1 and same_shape(power, node.outputs[0]) and _is_real(power):
-            if node in uses.kept or e in uses.kept:
-                return None
-            return _readers_planned(node.outputs[0], power, e.inputs[0], uses)
-    return None
+    power = node.outputs[0]
+    if not _is_real(power) or node in uses.kept or _is_bounded(node.inputs[0], uses):
+        return None
+    plans: dict[Node, Plan] = {}
+    for reader in uses.of(power):
+        if reader.op.name != "add" or reader in uses.kept or reader.control_inputs:
+            continue
+        one = reader.inputs[1 if reader.inputs[0] is power else 0]
+        if number(one) != 1 or not same_shape(power, reader.outputs[0]):
+            continue
+        found = _readers_planned(reader.outputs[0], power, node.inputs[0], uses)
+        if found is not None:
+            plans.update(found)
+    return plans or None
 
 
 def _readers_planned(w: Tensor, power: Tensor, a: Tensor, uses: Uses) -> Plans:
@@ -211,13 +243,13 @@ def _times_sigmoid(
 # --- cross entropy --------------------------------------------------------------------------------
 
 
-def sigmoid_cross_entropy(node: Node, uses: Uses, groups: Any) -> Plans:
+def _cross_entropy_planned(node: Node, uses: Uses) -> Plans:
     """z log(s) + (1 - z) log(1 - s), s = sigmoid(x), of either sign, becomes max(x, 0) - x z + log(1 + exp(-|x|)).
 
     The sigmoid, 1 - s and 1 - z, if anything else needs them, are left as they are; nothing else may need the rest.
     """
     terms, inner = added(uses, node.outputs[0], 4)
-    if len(terms) != 2 or terms[0][0] != terms[1][0]:
+    if len(terms) != 2:
         return None
     found: dict[bool, tuple[float, Tensor, Tensor]] = {}
     for plus, term in terms:
@@ -229,6 +261,9 @@ def sigmoid_cross_entropy(node: Node, uses: Uses, groups: Any) -> Plans:
         if log is None or (first is not None and second is not None):
             return None
         inner += [*nodes, factors[0].op if weight is factors[1] else factors[1].op]
+        minus = uses.made(weight, "negative")  # with other readers: else it is among the factors' signs
+        if minus is not None:
+            constant, weight = -constant, minus.inputs[0]
         found[log[1]] = plus * constant, weight, log[0]
     if len(found) != 2:
         return None
@@ -250,26 +285,68 @@ def gradient_of_log_sigmoid(node: Node, uses: Uses, groups: Any) -> Plans:
 
     (a / s - b / (1 - s)) * (s * (1 - s))  becomes  a * (1 - s) - b * s
     """
-    for both, slope in (node.inputs, node.inputs[::-1]):
-        product = uses.made(slope, "multiply")
-        for s, rest in () if product is None else (product.inputs, product.inputs[::-1]):
-            if uses.made(s, "sigmoid") is None or _one_minus(rest, uses) is not s:
-                continue
-            terms, inner = added(uses, both)
-            parts: list[tuple[int, Tensor, Tensor]] = []
-            for sign, term in terms:
-                quotient = uses.made(term, "divide")
-                if quotient is None:
-                    return None
-                above, below = quotient.inputs
-                if below is not s and _one_minus(below, uses) is not s:
-                    return None
-                parts.append((sign, above, rest if below is s else s))
-                inner.append(quotient)
-            assert product is not None
-            if uses.end_with(node, (*inner, product)):
-                return {node: Plan("gradient_of_log_sigmoid", _sum_of_products(node, parts), inner)}
+    for product in uses.only_readers(node):
+        if product.op.name not in ("add", "multiply", "negative", "subtract"):
+            break
+        plan = _slope_planned(product, uses) if product.op.name == "multiply" else None
+        if plan is not None:
+            return {product: plan}
     return None
+
+
+def _slope_planned(node: Node, uses: Uses) -> Plan | None:
+    """The plan for a product of s, 1 - s and a sum of quotients by them."""
+    constant, factors, nodes = factored(uses, node.outputs[0], 6)
+    if len(factors) != 3 or abs(constant) != 1:
+        return None
+    for k, both in enumerate(factors):
+        first, second = factors[:k] + factors[k + 1 :]
+        for s, rest in ((first, second), (second, first)):
+            sigmoid = uses.made(s, "sigmoid")
+            if sigmoid is None or not _is_other(rest, sigmoid, uses):
+                continue
+            found = _quotients(both, sigmoid, rest, int(constant), uses)
+            if found is None:
+                continue
+            inner = [n for n in (*nodes, *found[1]) if n is not node]
+            if uses.end_with(node, inner):
+                return Plan("gradient_of_log_sigmoid", _sum_of_products(node, found[0]), inner)
+    return None
+
+
+def _is_other(t: Tensor, sigmoid: Node, uses: Uses) -> bool:
+    """Whether `t` is 1 - s, or the sigmoid of -x."""
+    if _one_minus(t, uses) is sigmoid.outputs[0]:
+        return True
+    other = uses.made(t, "sigmoid")
+    if other is None:
+        return False
+    a, x = other.inputs[0], sigmoid.inputs[0]
+    return _is_minus(a, x, uses) or _is_minus(x, a, uses)
+
+
+def _is_minus(a: Tensor, x: Tensor, uses: Uses) -> bool:
+    constant, factors, _ = factored(uses, a, 1)
+    return constant == -1 and len(factors) == 1 and factors[0] is x
+
+
+def _quotients(
+    t: Tensor, sigmoid: Node, rest: Tensor, sign: int, uses: Uses
+) -> tuple[list[tuple[int, Tensor, Tensor]], list[Node]] | None:
+    """Of a sum of quotients by s or by 1 - s each sign, dividend, and s or 1 - s: the one it is not divided by."""
+    parts: list[tuple[int, Tensor, Tensor]] = []
+    s = sigmoid.outputs[0]
+    terms, inner = added(uses, t)
+    for plus, term in terms:
+        quotient = uses.made(term, "divide")
+        if quotient is None:
+            return None
+        above, below = quotient.inputs
+        if below is not s and not _is_other(below, sigmoid, uses):
+            return None
+        parts.append((sign * plus, above, rest if below is s else s))
+        inner.append(quotient)
+    return parts, inner
 
 
 def _sum_of_products(node: Node, parts: list[tuple[int, Tensor, Tensor]]) -> Callable[[Now], tuple[Tensor]]:

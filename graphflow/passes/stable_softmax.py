@@ -77,29 +77,50 @@ def log_of_softmax(node: Node, uses: Uses, groups: Groups) -> Mapping[Node, Plan
 def log_softmax(node: Node, uses: Uses, groups: Groups) -> Mapping[Node, Plan] | None:
     """x - log(sum(exp(x))) is (x - max(x)) - log(sum(exp(x - max(x)))): large numbers do not cancel.
 
-    So is u - (max(u) + log(sum(exp(u - max(u))))).
+    So is u - (max(u) + log(sum(exp(u - max(u))))). Asked about the logarithm.
     """
+    one = groups.get(node.inputs[0])
+    if one is None or node.inputs[0] is one.node.outputs[0]:
+        return None
+    plans: dict[Node, Plan] = {}
+    waiting = list(uses.of(node.outputs[0]))
+    while waiting:
+        reader = waiting.pop()
+        name = reader.op.name
+        if name == "subtract" and not reader.control_inputs:
+            build = _less_log(reader, node, one, uses)
+            if build is not None:
+                plans[reader] = Plan("log_softmax", build)
+        elif name in _MOVES or (name == "add" and one.is_shifted):
+            waiting.extend(uses.of(reader.outputs[0]))
+    return plans or None
+
+
+def _less_log(node: Node, log: Node, one: Exponential, uses: Uses) -> Callable[[Now], tuple[Tensor]] | None:
+    """What takes the place of `node` if it is x less a logarithm of the sum of its exponentials."""
     u, spread = node.inputs
     moves, moved = _moves(spread, uses)
-    parts = uses.made(moved, "add")
-    for log, top in [(moved, None)] if parts is None else [parts.inputs, parts.inputs[::-1]]:
-        found = uses.made(log, "log")
-        one = None if found is None else groups.get(found.inputs[0])
-        if one is None or found is None or found.inputs[0] is one.node.outputs[0]:
-            continue
-        total = found.inputs[0]
-        if top is None:
-            fits = not one.is_shifted and u is one.x
-        else:
-            fits = (
-                one.is_shifted
-                and u is one.x.op.inputs[0]
-                and top is one.x.op.inputs[1]
-                and one.divides(total)
-            )
-        if fits and total.type.dtype == u.type.dtype and is_kept_sum(spread, _sum_of(total)):
-            return {node: Plan("log_softmax", _less_log(node, one, found, moves))}
-    return None
+    total, x = log.inputs[0], one.x
+    if one.is_shifted:
+        parts = uses.made(moved, "add")
+        if parts is None or u is not x.op.inputs[0] or not one.divides(total):
+            return None
+        pairs = (parts.inputs, parts.inputs[::-1])
+        if not any(a is log.outputs[0] and b is x.op.inputs[1] for a, b in pairs):
+            return None
+    elif u is not x or moved is not log.outputs[0]:
+        return None
+    if total.type.dtype != u.type.dtype or not _is_kept(spread, _sum_of(total), uses):
+        return None
+
+    def build(now: Now) -> tuple[Tensor]:
+        made = make(log, "log", now(total))
+        for move in reversed(moves):
+            others = tuple([now(t) for t in move.inputs[1:]])
+            made = move.rebuilt((made, *others), move.attrs, ()).outputs[0]
+        return (make(node, "subtract", one.argument(now), made),)
+
+    return build
 
 
 def _moves(t: Tensor, uses: Uses) -> tuple[list[Node], Tensor]:
@@ -111,22 +132,18 @@ def _moves(t: Tensor, uses: Uses) -> tuple[list[Node], Tensor]:
     return moves, t
 
 
+def _is_kept(t: Tensor, total: Node, uses: Uses) -> bool:
+    """`is_kept_sum`, before `t` was repeated to the shape of what was folded."""
+    while (repeated := uses.made(t, "broadcast_to", "broadcast_to_like")) is not None:
+        t = repeated.inputs[0]
+    return is_kept_sum(t, total)
+
+
 def _sum_of(total: Tensor) -> Node:
     """The sum that a total is, behind what only moves its elements."""
     while total.op.op.name != "sum":
         total = total.op.inputs[0]
     return total.op
-
-
-def _less_log(node: Node, one: Exponential, log: Node, moves: list[Node]) -> Callable[[Now], tuple[Tensor]]:
-    def build(now: Now) -> tuple[Tensor]:
-        made = make(log, "log", now(log.inputs[0]))
-        for move in reversed(moves):
-            others = tuple([now(t) for t in move.inputs[1:]])
-            made = move.rebuilt((made, *others), move.attrs, ()).outputs[0]
-        return (make(node, "subtract", one.argument(now), made),)
-
-    return build
 
 
 # --- its gradient ---------------------------------------------------------------------------------
@@ -138,16 +155,22 @@ def gradient_of_log_softmax(node: Node, uses: Uses, groups: Groups) -> Mapping[N
     p = g / y / s                          which is NaN where y underflows to 0,
     (p + sum(-p * y)) * e                  and where e overflows
     """
-    for both, e in (node.inputs, node.inputs[::-1]):
-        one = groups.get(e)
-        parts = uses.made(both, "add", "subtract")
-        if one is None or parts is None or one.node.outputs[0] is not e:
+    one = groups.get(node.outputs[0])
+    plans: dict[Node, Plan] = {}
+    for product in () if one is None else uses.of(node.outputs[0]):
+        if product.op.name != "multiply" or product.control_inputs:
             continue
-        for p, folded in (parts.inputs, parts.inputs[::-1])[: 2 if parts.op.name == "add" else 1]:
-            found = _gradient_parts(p, folded, 1 if parts.op.name == "add" else -1, one, uses, groups)
-            if found is not None and uses.end_with(node, (*found[2], parts)):
-                return {node: Plan("gradient_of_log_softmax", _gradient(node, one, *found[:2]), found[2])}
-    return None
+        both = product.inputs[1 if product.inputs[0] is node.outputs[0] else 0]
+        parts = uses.made(both, "add", "subtract")
+        if parts is None or one is None:
+            continue
+        sign = 1 if parts.op.name == "add" else -1
+        for p, folded in (parts.inputs, parts.inputs[::-1])[: 2 if sign > 0 else 1]:
+            found = _gradient_parts(p, folded, sign, one, uses, groups)
+            if found is not None and uses.end_with(product, (*found[2], parts)):
+                build = _gradient(product, one, *found[:2])
+                plans[product] = Plan("gradient_of_log_softmax", build, found[2])
+    return plans or None
 
 
 def _gradient_parts(
@@ -166,7 +189,7 @@ def _gradient_parts(
     negative = uses.made(t, "negative")
     more, t = ([], t) if negative is None else _moves(negative.inputs[0], uses)
     total = uses.made(t, "sum")
-    if total is None or axes_of(total) != one.axes or not is_kept_sum(folded, total):
+    if total is None or axes_of(total) != one.axes or not _is_kept(folded, total, uses):
         return None
     constant, factors, nodes = factored(uses, total.inputs[0])
     if constant * (1 if negative is None else -1) != -sign or len(factors) != 2:

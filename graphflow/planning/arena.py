@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from graphflow.errors import ArgumentError
 from graphflow.planning.exact_packing import SEARCHED_BUFFERS, Search, search_packing
-from graphflow.planning.packing import ORDERS, PAIRS_A_STEP, fit_in_order, packing_of
+from graphflow.planning.packing import ORDERS, PAIRS_A_STEP, Packing, fit_in_order, packing_of
 
 __all__ = ["EFFORT", "ArenaPlan", "Lifetime", "lower_bound_nbytes", "plan_arena"]
 
@@ -24,6 +24,10 @@ EFFORT = 2_000
 
 WORTHWHILE_NBYTES = 1 << 20
 """A smaller arena is planned in near-linear time only."""
+
+
+BEST_FITS_A_STEP = 3
+"""Buffers that best fit through time places in the time of one step of the search."""
 
 
 class Lifetime(NamedTuple):
@@ -94,7 +98,7 @@ def _offsets(
     worthwhile: int,
     effort: int,
     search: Search,
-) -> tuple[list[int], int]:
+) -> tuple[Sequence[int], int]:
     """Offsets and height, all in units of the alignment."""
     backwards = [-t for t in lasts], [-t for t in firsts]
     offsets, height, bound = _best_fit(sizes, *backwards)
@@ -105,27 +109,79 @@ def _offsets(
         offsets, height = other, other_height
     if _is_close(height, bound) or height < worthwhile or effort == 0:
         return offsets, height
-    wanted = [i for i, size in enumerate(sizes) if size]
-    packing = packing_of([sizes[i] for i in wanted], [firsts[i] for i in wanted], [lasts[i] for i in wanted])
-    cost = 1 + len(wanted) ** 2 // (2 * PAIRS_A_STEP)
+    return _improved(sizes, firsts, lasts, offsets, height, bound, effort, search)
+
+
+def _improved(
+    sizes: Sequence[int],
+    firsts: Sequence[int],
+    lasts: Sequence[int],
+    offsets: list[int],
+    height: int,
+    bound: int,
+    effort: int,
+    search: Search,
+) -> tuple[list[int], int]:
+    """The same in other ways: the few large buffers first, with all small ones above them; then all together."""
+    large, small, strip, spent = _split(sizes, firsts, lasts, bound, effort // 2)
+    effort -= spent
+    target = bound * 51 // 50
+    for chosen, above, share in ((large, strip, effort // 2), (large + small, 0, effort - effort // 2)):
+        if not chosen or _is_close(height, bound):
+            continue
+        packing = packing_of(*[[values[i] for i in chosen] for values in (sizes, firsts, lasts)])
+        found = _packed(packing, target - above, height - above, share, search)
+        if found is None:
+            continue
+        height = above + max(o + s for o, s in zip(found, packing.sizes, strict=True))
+        for i, offset in zip(chosen, found, strict=True):
+            offsets[i] = offset
+        if above:
+            rest = [[values[i] for i in small] for values in (sizes, firsts, lasts)]
+            for i, offset in zip(small, _best_fit(rest[0], rest[1], rest[2])[0], strict=True):
+                offsets[i] = height - above + offset
+    return offsets, height
+
+
+def _packed(packing: Packing, target: int, below: int, effort: int, search: Search) -> Sequence[int] | None:
+    """A packing lower than `below`: by best fit in several orders, and by search where none is as low as `target`."""
     found: Sequence[int] | None = None
-    better: Sequence[int] | None
+    cost = 1 + len(packing.sizes) ** 2 // (2 * PAIRS_A_STEP)
     for order in ORDERS:
-        if cost > effort or _is_close(height, bound):
+        if below <= target or cost > effort:
             break
         effort -= cost
-        better = fit_in_order(packing, order(packing), height)
-        if better is not None:
-            found = better
-            height = max(o + s for o, s in zip(better, packing.sizes, strict=True))
-    if len(wanted) <= SEARCHED_BUFFERS and effort and not _is_close(height, bound):
-        better = search(packing, bound * 51 // 50, height, effort)
-        if better is not None:
-            found = better
-            height = max(o + s for o, s in zip(better, packing.sizes, strict=True))
-    for i, offset in zip(wanted, found or (), strict=found is not None):
-        offsets[i] = offset
-    return offsets, height
+        found = fit_in_order(packing, order(packing), below) or found
+        if found is not None:
+            below = max(o + s for o, s in zip(found, packing.sizes, strict=True))
+    if below > target and effort and len(packing.sizes) <= SEARCHED_BUFFERS:
+        found = search(packing, target, below, effort) or found
+    return found
+
+
+def _split(
+    sizes: Sequence[int], firsts: Sequence[int], lasts: Sequence[int], bound: int, effort: int
+) -> tuple[list[int], list[int], int, int]:
+    """Large buffers, small ones, the height of a strip for all small ones, at most a 200th of the bound; steps taken."""
+    wanted = sorted([i for i, size in enumerate(sizes) if size], key=lambda i: -sizes[i])
+    kinds = sorted(set(sizes))
+    low, high = (
+        0,
+        len(kinds),
+    )  # buffers of the `low` smallest kinds fit into the strip, those of `high` do not
+    small: list[int] = []
+    strip = spent = 0
+    while high - low > 1 and spent < effort:
+        middle = (low + high) // 2
+        least = kinds[middle]
+        chosen = [i for i in wanted if sizes[i] < least]
+        spent += len(chosen) // BEST_FITS_A_STEP
+        _, top, _ = _best_fit(*[[values[i] for i in chosen] for values in (sizes, firsts, lasts)])
+        if top * 200 <= bound:
+            low, small, strip = middle, chosen, top
+        else:
+            high = middle
+    return wanted[: len(wanted) - len(small)], small, strip, spent
 
 
 def _best_fit(
@@ -136,6 +192,8 @@ def _best_fit(
     Of several that are born together, the largest is placed first. Gives offsets, the height and the lower bound.
     O(n log n) but for lists of free blocks, which are moved in memory.
     """
+    if not sizes:
+        return [], 0, 0
     births = sorted(range(len(sizes)), key=sizes.__getitem__, reverse=True)
     births.sort(key=firsts.__getitem__)
     deaths = sorted(range(len(sizes)), key=lasts.__getitem__)

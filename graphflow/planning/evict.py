@@ -11,7 +11,7 @@ import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from graphflow.planning.rerun import Held, Step, Tasks
+from graphflow.planning.rerun import Held, Step, Tasks, copy_seconds
 
 __all__ = ["Means", "evicted"]
 
@@ -23,15 +23,10 @@ FAR = float("inf")
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What may be done with a value. again: computed again. aside: put aside, at so many seconds a byte each way.
-
-    call_seconds: what each of the two copies takes beside. smallest_nbytes: of what is worth either.
-    """
+    """What may be done with a value. again: computed again. aside: put aside. smallest_nbytes: of what is worth it."""
 
     again: bool = True
     aside: bool = False
-    seconds_per_byte: float = 0.0
-    call_seconds: float = 0.0
     smallest_nbytes: int = 1
 
 
@@ -85,33 +80,33 @@ class _Eviction:
         self.anchors = _anchors(tasks)
 
     def steps(self) -> tuple[Step, ...] | None:
-        tasks = self.tasks
-        n = len(tasks.again)
+        commit, n = self.tasks.commit, len(self.tasks.again)
         for task in range(n):
             self.now = task
-            if task == tasks.commit:
+            if task == commit:
                 self._prepare_commit()
             self._run_all([*self.held.missing([task]), task])
             if len(self.done) > MOST_STEPS * n:
                 return None
-        self.now = n
-        for b in tasks.problem.kept:
-            if not self.held.there[b]:
-                self._bring(b)
+        if commit == n:
+            self.now = n
+            self._prepare_commit()
         return tuple(self.done)
 
     # --- running ---
 
     def _prepare_commit(self) -> None:
-        """Bring back all that the commit reads: nothing that may fail comes after its first write."""
-        uses, late = self.tasks.problem.uses, range(self.tasks.commit, len(self.tasks.again))
+        """Have all there that is read or handed out from here on: nothing that may fail comes after the first write."""
+        tasks, commit = self.tasks, self.tasks.commit
+        late = range(commit, len(tasks.again))
+        wanted = [b for task in late for b in tasks.problem.uses[task]]
+        wanted = [b for b in dict.fromkeys([*wanted, *tasks.problem.kept]) if tasks.maker[b] < commit]
         again = self.held.missing(late)
-        for task in late:
-            for b in uses[task]:
-                self.pins[b] += 1  # for good
+        for b in wanted:
+            self.pins[b] += 1  # for good
         self._run_all(again)
-        for b in dict.fromkeys([b for task in late for b in uses[task]]):
-            if not self.held.there[b] and b in self.held.aside:
+        for b in wanted:
+            if not self.held.there[b]:
                 self._bring(b)
 
     def _run_all(self, again: Sequence[int]) -> None:
@@ -167,13 +162,13 @@ class _Eviction:
 
     def _settle(self, b: int) -> None:
         """Let a buffer go that nothing needs any more; offer one that is needed later as a victim."""
-        if not self.held.there[b] or self.pins[b] or self.now >= self.tasks.commit:
+        if not self.held.there[b] or self.pins[b]:
             return
         if not self.uses[b] and not self.holds[b]:
             if self.tasks.maker[b] >= 0:
                 self.held.there[b] = False
             self.live -= self.tasks.problem.nbytes[b]
-        else:
+        elif self.now < self.tasks.commit:
             self._offer(b)
 
     # --- giving way ---
@@ -196,7 +191,7 @@ class _Eviction:
     def _copying(self, b: int) -> float:
         if not self.means.aside:
             return FAR
-        once = self.tasks.problem.nbytes[b] * self.means.seconds_per_byte + self.means.call_seconds
+        once = copy_seconds(self.tasks.problem.nbytes[b])
         return once if b in self.held.aside else 2 * once
 
     def _make_room(self, need: int) -> None:

@@ -91,16 +91,24 @@ class _Outcome(NamedTuple):
 def search_packing(packing: Packing, target: int, below: int, effort: int) -> list[int] | None:
     """A packing lower than `below`, or None; see `Search`.
 
-    Every other search allows no more than `target`: where the buffers fill that height, nearly all choices are
-    forced. The rest allow heights ever closer to the best one found.
+    Every fourth search allows no more than the lower bound: where the buffers fill that height, nearly all choices
+    are forced. The others allow the target, then heights ever closer to the best one found.
     """
     count = len(packing.sizes)
     chance = random.Random(count)
     found: list[int] | None = None
-    floor, failed, used, turn = max(target, packing.bound), 0, 0, 0  # failed: a height that was tried in vain
-    while used < effort and below > floor:
-        allowed = floor if turn % 4 == 0 else min(below - 1, (max(floor, failed) + below) // 2)
-        budget = min(effort - used, RESTART_STEPS * (4 if turn % 8 == 0 else 1))
+    restart = max(2 * count, min(RESTART_STEPS, effort // 16))
+    least = packing.bound  # no packing is lower
+    target = max(target, least)
+    used = turn = failed = 0  # failed: a height that was tried in vain
+    while used < effort and below > max(target, least):
+        if turn % 4 == 1:
+            allowed = min(least, below - 1)
+        elif turn < 4:
+            allowed = min(target, below - 1)
+        else:
+            allowed = min(below - 1, (max(target, least, failed) + below) // 2)
+        budget = min(effort - used, restart * (4 if turn % 8 == 7 else 1))
         outcome = _Decision(packing, allowed, _preferences(packing, turn, chance)).run(budget)
         used += outcome.steps
         turn += 1
@@ -109,8 +117,8 @@ def search_packing(packing: Packing, target: int, below: int, effort: int) -> li
             below = max(o + s for o, s in zip(found, packing.sizes, strict=True))
             failed = 0
         elif outcome.is_proof:
-            floor = allowed + 1
-        elif allowed > floor:
+            least = max(least, allowed + 1)
+        elif allowed > target:
             failed = allowed if (below - allowed) * 200 > below else 0
     return found
 

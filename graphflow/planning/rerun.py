@@ -6,6 +6,8 @@ runs a task again makes its buffers anew, and every later step reads those made 
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -17,13 +19,27 @@ from graphflow.planning.liveness import order_problem
 from graphflow.planning.order import OrderProblem
 from graphflow.subgraph import Subgraph
 
-__all__ = ["Held", "Rewritten", "Step", "Tasks", "rewritten", "tasks_of", "unrolled"]
+__all__ = [
+    "Held",
+    "Rewritten",
+    "Step",
+    "Tasks",
+    "copy_seconds",
+    "extra_seconds",
+    "rewritten",
+    "tasks_of",
+    "unrolled",
+]
 
 Step = tuple[str, int]
 """("run", task), ("spill", buffer) or ("restore", buffer)."""
 
 _NOT_AGAIN = Trait.STATEFUL | Trait.EFFECT | Trait.FALLIBLE | Trait.CONTROL | Trait.SOURCE
 """What never runs twice. A random op may: it draws by its key and by a counter that is the same for the whole run."""
+
+COPY_SECONDS = 5e-5
+SECONDS_PER_BYTE = 1e-9
+"""What a copy to or from a file takes: a gigabyte a second, where a disk and the system's cache share the work."""
 
 _RECENT = 16
 """Nodes after which another one is told to run after than the last that is not elementwise."""
@@ -191,10 +207,33 @@ def unrolled(problem: OrderProblem, steps: Sequence[Step]) -> OrderProblem:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rewritten:
-    """A subgraph that takes steps. stands_for: for each node of it that is new, the node that it was made for."""
+    """A subgraph that takes steps, and what it costs beside the plain run.
+
+    again: the nodes that run more than once, with how often each runs again; views are not among them.
+    aside: the nodes of which a value is put aside, with how often one is brought back.
+    extra_flops, extra_seconds: of one run, by the cost model on one lane, copies to files included.
+    stands_for: for each node of `subgraph` that is new, the node that it was made for.
+    """
 
     subgraph: Subgraph
+    again: dict[Node, int]
+    aside: dict[Node, int]
+    extra_flops: int
+    extra_seconds: float
     stands_for: dict[Node, Node]
+
+
+def extra_seconds(tasks: Tasks, steps: Sequence[Step]) -> float:
+    """What steps take beyond the plain run, by the cost model on one lane."""
+    nbytes = tasks.problem.nbytes
+    ran = math.fsum([tasks.costs[k].seconds for kind, k in steps if kind == "run"])
+    copied = math.fsum([copy_seconds(nbytes[k]) for kind, k in steps if kind != "run"])
+    return ran + copied - math.fsum([cost.seconds for cost in tasks.costs])
+
+
+def copy_seconds(nbytes: int) -> float:
+    """What putting a value aside takes, or bringing it back, by the cost model."""
+    return COPY_SECONDS + nbytes * SECONDS_PER_BYTE
 
 
 def rewritten(tasks: Tasks, steps: Sequence[Step], host: str | None = None) -> Rewritten:
@@ -204,7 +243,16 @@ def rewritten(tasks: Tasks, steps: Sequence[Step], host: str | None = None) -> R
     What runs again and needs nothing that was just made again has a control input, as has what is brought back, so that
     it does not run before its time. O(V + E) of the result.
     """
-    return _Writer(tasks, host).write(steps)
+    made, stands_for = _Writer(tasks, host).write(steps)
+    nodes, maker = tasks.subgraph.nodes, tasks.maker
+    ran = Counter([k for kind, k in steps if kind == "run"])
+    again = {nodes[k]: count - 1 for k, count in ran.items() if count > 1 and tasks.problem.makes[k]}
+    aside = {nodes[maker[k]]: 0 for kind, k in steps if kind == "spill"}
+    for kind, k in steps:
+        if kind == "restore":
+            aside[nodes[maker[k]]] += 1
+    flops = sum([tasks.costs[k].flops * (count - 1) for k, count in ran.items()])
+    return Rewritten(made, again, aside, flops, extra_seconds(tasks, steps), stands_for)
 
 
 @dataclass(slots=True)
@@ -220,7 +268,7 @@ class _Writer:
     latest: Node | None = None
     since: int = 0  # nodes since the anchor
 
-    def write(self, steps: Sequence[Step]) -> Rewritten:
+    def write(self, steps: Sequence[Step]) -> tuple[Subgraph, dict[Node, Node]]:
         subgraph = self.tasks.subgraph
         ran = [False] * len(subgraph.nodes)
         written = {n.inputs[1].op for n in subgraph.nodes if n.op.name == "assign"}
@@ -239,7 +287,7 @@ class _Writer:
                     self._ran(node)
         outputs = tuple([self.current.get(t, t) for t in subgraph.outputs])
         targets = tuple([self.moved.get(n, n) for n in subgraph.targets])
-        return Rewritten(Subgraph(tuple(self.nodes), subgraph.inputs, outputs, targets), self.stands_for)
+        return Subgraph(tuple(self.nodes), subgraph.inputs, outputs, targets), self.stands_for
 
     def _ran(self, node: Node) -> None:
         """Note what later nodes can be told to run after: rather no elementwise node, as that could not be fused then."""

@@ -143,12 +143,16 @@ def peak_nbytes(problem: OrderProblem, order: Iterable[int]) -> int:
     return max(live_nbytes(problem, order), default=0)
 
 
-def bound_nbytes(problem: OrderProblem, task: int, after: Sequence[Sequence[int]]) -> int:
+def bound_nbytes(problem: OrderProblem, task: int) -> int:
     """Bytes that are live while `task` runs in any order at all: no order has a lower peak.
 
     They are those that it makes, and those that it or an earlier task makes and it or a later one uses, where
-    earlier and later are meant of every order. after: as in `Links`. O(tasks + edges + uses).
+    earlier and later are meant of every order. O(tasks + edges + uses).
     """
+    after: list[list[int]] = [[] for _ in problem.before]
+    for t, found in enumerate(problem.before):
+        for b in found:
+            after[b].append(t)
     nbytes, makes, uses = problem.nbytes, problem.makes, problem.uses
     earlier, later = _reached(task, problem.before), _reached(task, after)
     made = {b for t in earlier for b in makes[t]}

@@ -37,47 +37,45 @@ class Written:
 
 def write_last(subgraph: Subgraph) -> Written:
     """The program's order, with writes of variables as late as edges allow. O(V + E)."""
-    assigns = [n for n in subgraph.nodes if n.op.name == "assign"]
-    if not assigns:
-        return Written(subgraph.nodes, len(subgraph.nodes), {})
-    tail = _after_writes(subgraph, assigns)
-    head = [n for n in subgraph.nodes if n not in tail]
-    late = [n for n in subgraph.nodes if n in tail]
-    producers = _producers(subgraph, assigns)
-    sunk = {p for p in producers.values() if p not in tail}
-    order = [n for n in head if n not in sunk]
-    for n in late:
-        producer = producers.get(n)
-        if producer is not None and producer in sunk:
-            order.append(producer)
-        order.append(n)
+    nodes = subgraph.nodes
+    numbers = [k for k, n in enumerate(nodes) if n.op.name == "assign"]
+    if not numbers:
+        return Written(nodes, len(nodes), {})
+    tail = _after_writes(nodes[numbers[0] :])
+    producers = _producers(subgraph, [nodes[k] for k in numbers])
+    moved = tail.union(producers.values())
+    order = [n for n in nodes if n not in moved]
+    for n in nodes[numbers[0] :]:
+        if n in tail:
+            if n in producers:
+                order.append(producers[n])
+            order.append(n)
     return written(tuple(order), subgraph.outputs, producers)
 
 
-def _after_writes(subgraph: Subgraph, assigns: list[Node]) -> set[Node]:
-    """Assignments and all that must run after one: its users, and later reads of the same variable."""
+def _after_writes(nodes: Sequence[Node]) -> set[Node]:
+    """Assignments and all that must run after one: its users, and later reads of the same variable.
+
+    nodes: from the first assignment on.
+    """
     tail: set[Node] = set()
-    written: set[Tensor] = set()
-    for node in subgraph.nodes:
-        is_state = node.op.name in ("read", "assign")
-        if (
-            node.op.name == "assign"
-            or (is_state and node.inputs[0] in written)
-            or any(t.op in tail for t in node.inputs)
-            or any(n in tail for n in node.control_inputs)
-        ):
+    assigned: set[Tensor] = set()
+    for node in nodes:
+        name = node.op.name
+        if name == "assign":
+            assigned.add(node.inputs[0])
             tail.add(node)
-        if node.op.name == "assign":
-            written.add(node.inputs[0])
+        elif name == "read" and node.inputs[0] in assigned:
+            tail.add(node)
+        else:
+            for t in node.inputs:
+                if t.op in tail:
+                    tail.add(node)
+                    break
+            else:
+                if node.control_inputs and not tail.isdisjoint(node.control_inputs):
+                    tail.add(node)
     return tail
-
-
-def _uses(subgraph: Subgraph) -> dict[Tensor, list[Node]]:
-    uses: dict[Tensor, list[Node]] = {}
-    for node in subgraph.nodes:
-        for t in node.inputs:
-            uses.setdefault(t, []).append(node)
-    return uses
 
 
 def _is_single_call(node: Node) -> bool:
@@ -89,9 +87,15 @@ def _is_single_call(node: Node) -> bool:
 
 def _producers(subgraph: Subgraph, assigns: list[Node]) -> dict[Node, Node]:
     """For each assignment the node whose only use it is and that can write the variable's bytes itself."""
-    uses = _uses(subgraph)
+    uses = {n.inputs[1]: 0 for n in assigns}
+    held = set(subgraph.targets)
+    for node in subgraph.nodes:
+        for t in node.inputs:
+            if t in uses:
+                uses[t] += 1
+        if node.control_inputs:
+            held.update(node.control_inputs)
     kept, fed = set(subgraph.outputs), set(subgraph.inputs)
-    held = {n for node in subgraph.nodes for n in node.control_inputs} | set(subgraph.targets)
     found: dict[Node, Node] = {}
     for node in assigns:
         value = node.inputs[1]
@@ -102,7 +106,7 @@ def _producers(subgraph: Subgraph, assigns: list[Node]) -> dict[Node, Node]:
             and value not in kept
             and value not in fed
             and maker not in held
-            and len(uses[value]) == 1
+            and uses[value] == 1
             and value.type == node.outputs[0].type
             and value.type.size != 1  # in place is slower for one element, see `liveness.REUSED_NBYTES`
             and maker.op.takes_out

@@ -10,7 +10,10 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Sample", "all_samples"]
+__all__ = ["INTERNAL", "Sample", "all_samples"]
+
+INTERNAL = {"variable", "read", "assign", "transfer", "draw_counter", "fused", "spill", "restore"}
+"""Ops that users never build on values: their behaviour is tested with sessions."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,15 +13,11 @@ from tests.ops.reference_page import facades, facts, functions_without_docs, gra
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "ops.md"
 
 load_all()
-WITHOUT_SAMPLES = {"variable", "read", "assign", "transfer", "draw_counter", "fused", "spill", "restore"}
-"""Ops that users never build on values: their behaviour is tested with sessions."""
-
-
 @pytest.mark.parametrize("name", sorted(OPS))
 def test_an_op_tells_all(name: str) -> None:
     op, seen = OPS[name], facts()[name]
     assert op.doc, "no line of documentation"
-    assert seen.samples or name in WITHOUT_SAMPLES, "no sample"
+    assert seen.samples or name in INTERNAL, "no sample"
     assert gradient_of(op, seen), (
         "its output is a float: give it a `vjp`, or say why there is none: `no_gradient`"
     )

@@ -15,7 +15,7 @@ from graphflow.graph import Graph, Tensor
 from graphflow.op import OPS
 from graphflow.types import is_floating
 from tests.ops.interpret import evaluate
-from tests.ops.table import Sample, all_samples
+from tests.ops.table import INTERNAL, Sample, all_samples
 
 SAMPLES = all_samples()
 IDS = [s.name for s in SAMPLES]
@@ -228,10 +228,6 @@ def test_gradients_against_central_differences(sample: Sample) -> None:
 
 
 # --- coverage -------------------------------------------------------------------------------------
-
-INTERNAL = {"variable", "read", "assign", "transfer", "draw_counter"}
-"""Ops that users never build on values: their behaviour is tested with sessions."""
-
 
 def test_every_op_has_a_sample() -> None:
     seen: set[str] = set(INTERNAL)

@@ -1,0 +1,116 @@
+"""Recomputation: values that are not kept for their late uses but computed again right before them.
+
+Two methods give candidates, segments between checkpoints and greedy eviction, and the cheapest in work that stays
+within the limit is taken. Bits stay: what runs again is pure, deterministic and silent, and reads what it read before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from graphflow.planning.cost import Machine
+from graphflow.planning.evict import Means, evicted
+from graphflow.planning.order import live_nbytes, peak_nbytes
+from graphflow.planning.rerun import Rewritten, Step, Tasks, extra_seconds, rewritten, tasks_of, unrolled
+from graphflow.planning.schedule import schedule
+from graphflow.planning.segments import segmented, turn_of
+from graphflow.subgraph import Subgraph
+
+__all__ = ["Measure", "Method", "cheapest_within", "recompute", "scheduled_tasks", "settled", "smallest_nbytes"]
+
+Measure = Callable[[Subgraph], int]
+"""The peak of a subgraph's compiled program in bytes, variables and all."""
+
+Method = Callable[[int], tuple[Step, ...] | None]
+"""Steps that should stay within a number of bytes."""
+
+ROUNDS = 5
+"""How often a rewritten subgraph is measured at most; each round asks for less by what was too much."""
+
+TRIES = 6
+"""How often a method is asked, for less each time, until its steps stay within what was meant."""
+
+SMALLEST = 2048
+"""A value smaller than this part of the peak stays where it is."""
+
+
+def recompute(
+    subgraph: Subgraph, limit_nbytes: int, measure: Measure, machine: Machine | None = None
+) -> Rewritten | None:
+    """Rewrite a bound subgraph so that its peak is at most `limit_nbytes`, by running some of its nodes again.
+
+    What runs again has the user's line and a name like `dense/Relu/again`, and stands right before what needs it.
+    measure: asked a few times; the subgraph itself is known to need more than the limit.
+    None where recomputation alone does not reach the limit.
+    Never runs again: what has effects or state, what may fail, control flow, sizes that depend on data.
+    Near-linear.
+    """
+    tasks = scheduled_tasks(subgraph, machine)
+    return settled(tasks, measure(subgraph), limit_nbytes, lambda n: cheapest_within(n, tasks, _methods(tasks)), measure)
+
+
+def scheduled_tasks(subgraph: Subgraph, machine: Machine | None = None) -> Tasks:
+    """The subgraph in the order in which it would run, in plain numbers."""
+    order = schedule(subgraph).order
+    return tasks_of(replace(subgraph, nodes=order), Machine() if machine is None else machine)
+
+
+def settled(
+    tasks: Tasks, now_nbytes: int, limit_nbytes: int, method: Method, measure: Measure, host: str | None = None
+) -> Rewritten | None:
+    """The rewrite by a method's steps whose measured peak is within the limit; None if there is none.
+
+    now_nbytes: the measured peak of the plain run. What is measured differs from what the steps say by variables,
+    constants, gaps of the arena: the difference is learnt from each measurement.
+    """
+    model = peak_nbytes(tasks.problem, range(len(tasks.again)))
+    room = limit_nbytes - (now_nbytes - model)
+    for _ in range(ROUNDS):
+        steps = method(room) if room > 0 else None
+        if steps is None:
+            return None
+        made = rewritten(tasks, steps, host)
+        measured = measure(made.subgraph)
+        if measured <= limit_nbytes:
+            return made
+        model = peak_nbytes(unrolled(tasks.problem, steps), range(len(steps)))
+        room = min(limit_nbytes - (measured - model), room - max(1, room // 100))
+    return None
+
+
+def cheapest_within(room: int, tasks: Tasks, methods: list[Method]) -> tuple[Step, ...] | None:
+    """Of the methods' steps that stay within `room` bytes those that take least time; None if none do."""
+    found = [steps for steps in (_within(room, tasks, method) for method in methods) if steps is not None]
+    return min(found, key=lambda steps: extra_seconds(tasks, steps), default=None)
+
+
+def _within(room: int, tasks: Tasks, method: Method) -> tuple[Step, ...] | None:
+    target = room
+    for _ in range(TRIES):
+        steps = method(target) if target > 0 else None
+        if steps is None:
+            return None
+        peak = peak_nbytes(unrolled(tasks.problem, steps), range(len(steps)))
+        if peak <= room:
+            return steps
+        target -= max(peak - room, target // 64, 1)
+    return None
+
+
+def smallest_nbytes(tasks: Tasks) -> int:
+    """The size from which on a value is worth the trouble of giving it up."""
+    return max(1, peak_nbytes(tasks.problem, range(len(tasks.again))) // SMALLEST)
+
+
+def _methods(tasks: Tasks) -> list[Method]:
+    return list(_each_method(tasks))
+
+
+def _each_method(tasks: Tasks) -> Iterator[Method]:
+    live = live_nbytes(tasks.problem, range(len(tasks.again)))[: tasks.commit]
+    if live:
+        turn = turn_of(tasks, max(range(len(live)), key=live.__getitem__))
+        yield lambda target: segmented(turn, target)
+    means = Means(smallest_nbytes=smallest_nbytes(tasks))
+    yield lambda target: evicted(tasks, target, means)
