@@ -18,6 +18,7 @@ import numpy as np
 
 from graphflow.errors import BackendError
 from graphflow.op import Op, Trait
+from graphflow.ops.fused import FUSED
 from graphflow.program import Program
 
 __all__ = ["THREADS", "Backend", "Call", "DeviceInfo", "has_trait"]
@@ -127,9 +128,13 @@ class Backend:
         """A kernel bound to fixed arrays, writing `out`."""
         return partial(self.function(op, attrs), out=out), inputs
 
-    def cluster_workers(self) -> int:
-        """How many threads can share the blocks of a cluster; 0 where running nodes block by block gains nothing."""
-        return 0
+    def workers(self) -> int:
+        """How many threads can share work on this device: lanes, and the blocks of a cluster."""
+        return 1
+
+    def cluster_kinds(self) -> frozenset[str]:
+        """What may be in a cluster, as in `ops.fused.Step.kind`; empty where running by blocks gains nothing."""
+        return frozenset()
 
     # --- control ---
 
@@ -153,7 +158,8 @@ def has_trait(program: Program, trait: Trait) -> bool:
     stack = [program]
     while stack:
         for i in stack.pop().instructions:
-            if i.op.traits & trait:
+            ops = [s.op for s in i.attrs["body"].steps] if i.op is FUSED else [i.op]
+            if any(op.traits & trait for op in ops):
                 return True
             stack.extend(i.bodies)
     return False

@@ -15,7 +15,7 @@ from graphflow.graph import Node, Tensor
 from graphflow.ops.fused import FUSED
 from graphflow.planning.arena import Lifetime, plan_arena
 from graphflow.planning.cost import Machine
-from graphflow.planning.fusion import Fusion, fuse
+from graphflow.planning.fusion import Fusion, FusionSupport, fuse
 from graphflow.planning.hazards import with_waits
 from graphflow.planning.lane_choice import LanePlan, choose_lanes
 from graphflow.planning.placement import Placed, place
@@ -58,7 +58,7 @@ def plan_subgraph(
     *,
     is_body: bool = False,
     contiguous: bool = True,
-    cluster_workers: Callable[[str], int] | None = None,
+    fuse_on: Callable[[str], FusionSupport] | None = None,
     workers: int = 1,
     measured: Mapping[str, float] | None = None,
 ) -> Planned:
@@ -68,13 +68,13 @@ def plan_subgraph(
     resolve: the canonical device for what a node asks. io_device: where feeds arrive and fetches leave.
     is_body: feeds are then always by reference and fetches always copied.
     contiguous: whether all feeds are surely C-contiguous.
-    cluster_workers: how many threads may share a cluster on a device; None for no clusters.
+    fuse_on: which clusters a device takes; None for no clusters.
     workers: how many lanes there may be. measured: seconds of nodes by name, from a profiled run.
     """
     placed = place(subgraph, resolve, io_device)
     fusion = Fusion()
-    if cluster_workers is not None and not is_body:
-        placed, fusion = fuse(placed, cluster_workers)
+    if fuse_on is not None and not is_body:
+        placed, fusion = fuse(placed, fuse_on)
     order = schedule(placed.subgraph)
     lanes = None
     if workers > 1 and not is_body and all(d == placed.input_device for d in placed.device.values()):

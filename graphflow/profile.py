@@ -6,8 +6,8 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ class Event:
     recorder was not told. lane: the thread that it ran on, counted from 0. read_nbytes, written_nbytes: of its inputs
     and outputs; 0 for a view. types: `float32[8, 3] = matmul(float32[8, 4], float32[4, 3])`.
     live_nbytes: held in all while it ran; 0 where the recorder was not told the program.
+    nodes: the names of all nodes that it computes, where it is a cluster of several.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Event:
     written_nbytes: int = 0
     types: str = ""
     live_nbytes: int = 0
+    nodes: tuple[str, ...] = ()
 
     @property
     def nbytes(self) -> int:
@@ -81,6 +83,7 @@ class Recorder:
         self._begin = time.perf_counter()
         self._commit = 0.0
         self._shown: list[Event] = []
+        self._seen = 0  # how many calls `_shown` tells of
 
     # --- told by the runtime ---
 
@@ -88,6 +91,7 @@ class Recorder:
         """The run of `program` begins now: times count from here."""
         self._program = program
         self._calls = []
+        self._shown, self._seen = [], 0
         self._begin = time.perf_counter()
 
     def record(
@@ -124,7 +128,8 @@ class Recorder:
     @property
     def events(self) -> list[Event]:
         """Every call in the order of their starts."""
-        if len(self._shown) != len(self._calls):
+        if self._seen != len(self._calls):
+            self._seen = len(self._calls)
             self._shown = self._worked_out()
         return self._shown
 
@@ -168,7 +173,9 @@ class Recorder:
         total = self.seconds
         listed = sorted(self.events, key=lambda e: (-e.seconds, e.start))
         moved = _size(sum(e.nbytes for e in listed))
-        head = [f"{total * 1e3:.3f} ms in {len(listed)} calls", f"{moved} read and written"]
+        head = [f"{total * 1e3:.3f} ms in {len(listed)} calls"]
+        if self._program is not None:
+            head.append(f"{moved} read and written")
         head.append(", ".join(self.libraries) or "no BLAS")
         if self.lanes > 1:
             head.append(f"{self.elapsed * 1e3:.3f} ms on {self.lanes} lanes")
@@ -180,7 +187,7 @@ class Recorder:
             rate = f"{e.bytes_per_second / 1e9:.1f}" if e.nbytes else ""
             size = _size(e.nbytes) if e.nbytes else ""
             told.append(
-                f"{e.seconds * 1e6:10.1f} us {share:>6} {size:>10} {rate:>6}  {e.name}  {e.origin}".rstrip()
+                f"{e.seconds * 1e6:10.1f} us {share:>6} {size:>10} {rate:>6}  {_called(e)}  {e.origin}".rstrip()
             )
         if len(listed) > rows:
             rest = sum(e.seconds for e in listed[rows:])
@@ -203,7 +210,7 @@ class Recorder:
         lanes: dict[int, int] = {}
         sizes: dict[int, int] = {}  # of slots whose type does not tell, as they were last written
         events = []
-        for c in sorted(self._calls, key=lambda c: c.start):
+        for c in _joined(sorted(self._calls, key=lambda c: c.start)):
             name, origin, _ = c.place.texts
             lane = lanes.setdefault(c.thread, len(lanes))
             facts: dict[str, Any] = {}
@@ -220,6 +227,16 @@ class Recorder:
                 Event(name, origin, c.start - self._begin, c.end - c.start, op, number, lane, **facts)
             )
         return events
+
+
+def _joined(calls: Iterable[_Call]) -> Iterable[_Call]:
+    """One call for each instruction: what it frees afterwards is a call of its own."""
+    found: dict[int, _Call] = {}
+    for place, c in enumerate(calls):
+        key = c.number if c.number >= 0 else -1 - place
+        first = found.get(key)
+        found[key] = c if first is None else replace(first, end=first.end + c.end - c.start)
+    return found.values()
 
 
 def _live(program: Program) -> list[int]:
@@ -242,8 +259,17 @@ def _facts(i: Instruction, program: Program, sizes: dict[int, int]) -> dict[str,
         "op": i.op.name,
         "read_nbytes": 0 if i.is_view else total(i.inputs),
         "written_nbytes": 0 if i.is_view else total(i.outputs),
+        "nodes": tuple(getattr(i.attrs.get("body"), "names", ())),
         "types": f"{types(i.outputs) or '()'} = {i.op.name}({types(i.inputs)})",
     }
+
+
+def _called(e: Event) -> str:
+    """The node's name, with those of its cluster."""
+    others = [name for name in e.nodes if name != e.name]
+    if not others:
+        return e.name
+    return f"{e.name} with {', '.join(others[:4])}{', ...' if len(others) > 4 else ''}"
 
 
 def _size(nbytes: float) -> str:

@@ -23,6 +23,7 @@ from graphflow.lowering import Planned, plan_subgraph
 from graphflow.ops.on_demand import value_of
 from graphflow.passes.pipeline import PassRecord, choose_passes, run_passes
 from graphflow.plan import Plan, parse_nbytes
+from graphflow.planning.fusion import FusionSupport
 from graphflow.profile import Recorder
 from graphflow.program import Program
 from graphflow.runtime import VariableStore, load
@@ -306,14 +307,17 @@ class Session:
             known,
             self._resolve,
             self._io_device,
-            cluster_workers=self._cluster_workers if "fuse" in self._passes.planning else None,
-            workers=self._cluster_workers(self.device) if "lanes" in self._passes.planning else 1,
+            fuse_on=self._fuse_on if "fuse" in self._passes.planning else None,
+            workers=self._workers(self.device) if "lanes" in self._passes.planning else 1,
         )
         return planned, subgraph
 
-    def _cluster_workers(self, device: str) -> int:
-        most = backend_for(device).cluster_workers()
+    def _workers(self, device: str) -> int:
+        most = backend_for(device).workers()
         return most if self.threads is None else min(most, self.threads)
+
+    def _fuse_on(self, device: str) -> FusionSupport:
+        return FusionSupport(backend_for(device).cluster_kinds(), self._workers(device))
 
     def _resolve(self, asked: str | None) -> str:
         return self.device if asked is None else canonical(asked)

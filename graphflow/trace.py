@@ -39,6 +39,8 @@ class Timed(Protocol):
     def types(self) -> str: ...
     @property
     def live_nbytes(self) -> int: ...
+    @property
+    def nodes(self) -> tuple[str, ...]: ...
 
 
 def trace_of(events: Sequence[Timed], libraries: Iterable[str] = ()) -> dict[str, Any]:
@@ -65,6 +67,7 @@ def trace_of(events: Sequence[Timed], libraries: Iterable[str] = ()) -> dict[str
                     "op": e.op,
                     "line": e.origin,
                     "types": e.types,
+                    "nodes": ", ".join(e.nodes) or e.name,
                     "instruction": e.number,
                     "read bytes": e.read_nbytes,
                     "written bytes": e.written_nbytes,

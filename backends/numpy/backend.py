@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from graphflow.backends.base import Backend, Call, DeviceInfo, has_trait
-from graphflow.backends.numpy.blas import libraries, matmul
+from graphflow.backends.numpy.blas import libraries, matmul, mkl
 from graphflow.backends.numpy.kernels import bind
 from graphflow.backends.numpy.threads import SEQUENTIAL_BLAS
 from graphflow.backends.numpy.workers import cores
@@ -66,8 +66,13 @@ class NumpyBackend(Backend):
     def call(self, op: Op, attrs: Mapping[str, Any], inputs: tuple[Any, ...], out: Any) -> Call:
         return bind(op, attrs, inputs, out) or super().call(op, attrs, inputs, out)
 
-    def cluster_workers(self) -> int:
+    def workers(self) -> int:
         return cores()
+
+    def cluster_kinds(self) -> frozenset[str]:
+        kinds = frozenset(["map", "fold", "view"])
+        # MKL's bits depend on where in memory its operands begin
+        return kinds if mkl() is not None else kinds | {"product"}
 
     def scope(self, program: Program) -> AbstractContextManager[None] | None:
         return SEQUENTIAL_BLAS if has_trait(program, Trait.BLAS) else None

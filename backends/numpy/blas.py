@@ -18,22 +18,15 @@ from graphflow.backends.mkl import Mkl, find_mkl, load_mkl, product_call
 from graphflow.backends.numpy.threads import numpy_blas
 from graphflow.backends.numpy.workers import run_pieces
 from graphflow.errors import ArgumentError, BackendError, shorten
+from graphflow.ops.product_panels import bounds, is_split
 from graphflow.ops.reduction import is_half
 
-__all__ = ["MKL_FLOPS", "SPLIT_FLOPS", "TILE", "bind_matmul", "libraries", "matmul", "mkl"]
+__all__ = ["MKL_FLOPS", "bind_matmul", "libraries", "matmul", "mkl", "one_call"]
 
 MKL_FLOPS = 1 << 19
 """Products of fewer floating point operations go to NumPy's BLAS: laying out a call of MKL takes as long as 7 of
 NumPy's, and below 64 x 64 x 64 neither is faster. It depends on sizes alone, so that the same product has the same
 bits however its arrays come."""
-
-SPLIT_FLOPS = 1 << 28
-"""Products from here on (512 x 512 x 512) are made in pieces that threads share, and that depend on sizes alone: 3 ms
-and more on one thread, of which handing out the pieces takes 0.1."""
-
-TILE = 512
-"""Rows and columns of a piece: the libraries copy a piece's operands to pack them, which takes some 40 / TILE of the
-time that multiplying takes."""
 
 
 @functools.cache
@@ -75,32 +68,28 @@ def bind_matmul(inputs: tuple[Any, ...], out: Any) -> Call | None:
     if a.ndim < 2 or b.ndim < 2 or is_half(out.dtype):
         return None
     flops = 2 * out.size * a.shape[-1]
-    if flops < SPLIT_FLOPS:
-        return _one_call(a, b, out, flops)
+    if not is_split(flops, out.nbytes):
+        return one_call(a, b, out)
     if out.ndim > 2 and b.ndim == 2 and a.flags.c_contiguous:
         a, out = a.reshape(-1, a.shape[-1]), out.reshape(-1, out.shape[-1])
     pieces = _tiles(a, b, out) if out.ndim == 2 else _matrices(a, b, out)
-    calls = [_one_call(x, y, z, 2 * z.size * x.shape[-1]) for x, y, z in pieces]
+    calls = [one_call(x, y, z) for x, y, z in pieces]
     return (run_pieces, (calls,)) if len(calls) > 1 else calls[0]
 
 
-def _one_call(a: Any, b: Any, out: Any, flops: int) -> Call:
+def one_call(a: Any, b: Any, out: Any) -> Call:
+    """A product, or a piece of one, as one call of the library that its size asks for."""
     library = mkl()
+    flops = 2 * out.size * a.shape[-1]
     taken = product_call(library, a, b, out) if library is not None and flops >= MKL_FLOPS else None
     return taken or (np.matmul, (a, b, out))
 
 
 def _tiles(a: Any, b: Any, out: Any) -> Iterator[tuple[Any, Any, Any]]:
     """A product of two matrices as products that each make a tile of the result."""
-    rows, columns = (_bounds(size) for size in out.shape)
+    rows, columns = (bounds(size) for size in out.shape)
     for (top, bottom), (left, right) in itertools.product(rows, list(columns)):
         yield a[top:bottom], b[:, left:right], out[top:bottom, left:right]
-
-
-def _bounds(size: int) -> Iterator[tuple[int, int]]:
-    """Nearly equal parts of an axis, of `TILE` at least unless the axis is shorter."""
-    count = max(1, size // TILE)
-    return itertools.pairwise(size * i // count for i in range(count + 1))
 
 
 def _matrices(a: Any, b: Any, out: Any) -> Iterator[tuple[Any, Any, Any]]:

@@ -2,18 +2,20 @@
 
 A block of every array fits into a core's cache, so that what the nodes hand on never reaches memory. Blocks are
 handed out in pieces that threads share; each element is computed as it would be without blocks, so that the bits
-are the same.
+are the same. A product of many rows with a matrix is made in panels of rows anyway: these are then the blocks.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from operator import itemgetter, setitem
 from typing import Any
 
 import numpy as np
 
+from graphflow.backends.numpy.blas import one_call
 from graphflow.backends.numpy.kernels import bind
 from graphflow.backends.numpy.workers import run_pieces
 from graphflow.op import Op
@@ -47,20 +49,23 @@ class Cluster:
         outputs = tuple([_empty(body.steps[o - n].type) for o in body.outputs]) if out is None else tuple(out)
         whole: Env = [None] * (n + len(body.steps))
         for k, x in enumerate(inputs):
-            whole[k] = _rows(x, body) if body.rowed[k] else _rest(x)
+            whole[k] = _rows(x, body) if body.rowed[k] else x if k in body.matrices else _rest(x)
         for o, k in self._outputs.items():
             whole[o] = _rows(outputs[k], body)
-        blocks, left = divmod(body.rows, body.block_rows)
         scratch = deque(self._scratch() for _ in range(body.workers))
-        count = min(blocks, PIECES * body.workers) if body.workers > 1 else min(blocks, 1)
-        pieces: list[Any] = []
-        for i in range(count):
-            rows = (blocks * i // count * body.block_rows, blocks * (i + 1) // count * body.block_rows)
-            pieces.append((self._piece, (whole, scratch, rows, body.block_rows)))
-        if left:
-            pieces.append((self._piece, (whole, scratch, (body.rows - left, body.rows), left)))
-        run_pieces(pieces)
+        run_pieces([(self._piece, (whole, scratch, *part)) for part in self._parts()])
         return outputs
+
+    def _parts(self) -> list[tuple[tuple[int, int], int]]:
+        """Rows that go together to one thread, with the rows of a block."""
+        body = self.body
+        if body.panels:
+            return [((a, b), b - a) for a, b in body.panels]
+        blocks, left = divmod(body.rows, body.block_rows)
+        count = min(blocks, PIECES * body.workers if body.workers > 1 else 1)
+        ends = [blocks * i // count * body.block_rows for i in range(count + 1)] if count else [0]
+        parts = [(rows, body.block_rows) for rows in pairwise(ends)]
+        return [*parts, ((body.rows - left, body.rows), left)] if left else parts
 
     def _scratch(self) -> list[Any]:
         return [np.empty(nbytes, np.uint8) for nbytes in self.body.scratch_nbytes]
@@ -95,7 +100,7 @@ class Cluster:
 
 
 def _empty(type_: TensorType) -> Any:
-    return np.empty(type_.dims, type_.dtype)  # type: ignore[type-var]  # clusters have static types
+    return np.empty(type_.dims, type_.dtype)
 
 
 def _span(k: int) -> tuple[int, int]:
@@ -144,12 +149,19 @@ def _kernel_of(step: Step) -> Callable[..., Any]:
         return _cast(op, attrs)
     if step.kind == "fold":
         return _fold(op, attrs)
+    if step.kind == "product":
+        return _product
     kernel = op.kernel
 
     def run(*arrays: Any) -> None:
         kernel(np, *arrays[:-1], out=arrays[-1], **attrs)  # type: ignore[misc]  # clusters have none without
 
     return run
+
+
+def _product(a: Any, b: Any, out: Any) -> None:
+    function, arguments = one_call(a, b, out)
+    function(*arguments)
 
 
 def _cast(op: Op, attrs: Any) -> Callable[..., Any]:

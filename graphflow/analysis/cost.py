@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
-import math
-
-from graphflow.planning.cost import FREE, Cost, Machine, kernel_cost, trip_count
+from graphflow.planning.cost import (
+    FREE,
+    Calibration,
+    Cost,
+    Machine,
+    kernel_cost,
+    kernel_kind,
+    repeated,
+    trip_count,
+)
 from graphflow.program import Instruction, Program
 
-__all__ = ["Cost", "Machine", "instruction_cost", "program_costs"]
+__all__ = ["Calibration", "Cost", "Machine", "instruction_cost", "program_costs"]
 
 
-def instruction_cost(i: Instruction, program: Program, machine: Machine) -> Cost:
+def instruction_cost(
+    i: Instruction, program: Program, machine: Machine, calibration: Calibration | None = None
+) -> Cost:
     """The cost of one instruction; a view costs nothing, a loop is counted by its known trips, else once."""
     if i.is_view:
         return FREE
     inputs = [program.slots[s].type for s in i.inputs]
     if i.bodies:
-        parts = [c for body in i.bodies for c in program_costs(body, machine)]
-        trips = trip_count(i.op, i.attrs, inputs)
-        return Cost(
-            trips * sum([c.flops for c in parts]),
-            trips * sum([c.nbytes for c in parts]),
-            trips * math.fsum([c.seconds for c in parts]) + machine.call_seconds,
-        )
-    return kernel_cost(i.op, i.attrs, inputs, [program.slots[s].type for s in i.outputs], machine)
+        parts = [c for body in i.bodies for c in program_costs(body, machine, calibration)]
+        cost = repeated(parts, trip_count(i.op, i.attrs, inputs), machine)
+        if calibration is None:
+            return cost
+        known = calibration.seconds.get((i.place.name, kernel_kind(i.op, inputs, (), cost.nbytes)))
+        return cost if known is None else Cost(cost.flops, cost.nbytes, known)
+    outputs = [program.slots[s].type for s in i.outputs]
+    name = None if calibration is None else i.place.name
+    return kernel_cost(i.op, i.attrs, inputs, outputs, machine, calibration, name)
 
 
-def program_costs(program: Program, machine: Machine) -> list[Cost]:
+def program_costs(program: Program, machine: Machine, calibration: Calibration | None = None) -> list[Cost]:
     """The cost of each instruction, in order."""
-    return [instruction_cost(i, program, machine) for i in program.instructions]
+    return [instruction_cost(i, program, machine, calibration) for i in program.instructions]

@@ -82,12 +82,12 @@ def source_of(
 
 
 def as_check(check: Any, what: str, *, profile: bool = False, memory_limit: Any = None) -> str | None:
-    """The name of a check, or None. what: whose argument it is, for the message.
+    """The name of a check; None for None and False. what: whose argument it is, for the message.
 
     Raises ArgumentError for a check that does not exist, and for options that do not go with one: times of a checked
     run say nothing of others, and a reference run keeps a copy of every live value, whatever the limit.
     """
-    if check is None:
+    if check is None or check is False:
         return None
     if not isinstance(check, str) or check not in CHECKS:
         known = "; ".join(f"{name!r}: {finds}" for name, finds in CHECKS.items())

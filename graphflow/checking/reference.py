@@ -91,27 +91,27 @@ class ReferenceCheck(Stepped):
 
     def _check_unchanged(self, number: int, slot: int) -> None:
         expected, now = self._saved.get(slot), self.host(slot)
-        i = self.program.instructions[number]
         if expected is None or now is None:
-            raise self._memory_error(slot, i, None, None, "was freed before its last use")
+            raise self._memory_error(slot, number, None, None, "was freed before its last use")
         if not same_bits(expected, now):
-            raise self._memory_error(slot, i, expected, now, "changed")
+            raise self._memory_error(slot, number, expected, now, "changed")
 
-    def _memory_error(self, slot: int, reader: Instruction | None, expected: Any, got: Any, what: str) -> Any:
-        """The error of a value that was not there any more when it was needed."""
+    def _memory_error(self, slot: int, reader: int, expected: Any, got: Any, what: str) -> Any:
+        """The error of a value that was not there any more at instruction `reader`, or past the last one at the end."""
         program = self.program
         writer = self._writer.get(self.root[slot])
         made = None if writer is None else program.instructions[writer].place
         source = made or program.slots[self.root[slot]].place
         name = f"the value of '{source.name}'" if source is not None else f"slot {slot}"
-        end = f"'{reader.place.name}' reads it" if reader is not None else "the end of the run"
+        at_end = reader >= len(program.instructions)
+        end = "the end of the run" if at_end else f"'{program.instructions[reader].place.name}' reads it"
         lines = [f"{name} {what} before {end}"]
         found = None if expected is None else difference(expected, got)
         if found is not None:
             lines.append(f"  {found}")
-        other = self._taker(slot, -1 if writer is None else writer)
+        other = self._taker(slot, -1 if writer is None else writer, reader)
         if other is not None:
-            lines.append(f"  '{other.place.name}' ({other.op.name}) wrote the same bytes: {other.place}")
+            lines.append(f"  '{other.place.name}' ({other.op.name}) has the same bytes: {other.place}")
         error = MismatchError(
             "\n".join(lines),
             stage="memory",
@@ -120,19 +120,22 @@ class ReferenceCheck(Stepped):
             expected=expected,
             got=got,
         )
-        return error.at(str(source or (reader and reader.place) or ""))
+        return error.at(str(source or ""))
 
-    def _taker(self, slot: int, since: int) -> Instruction | None:
-        """The last instruction after `since` that wrote bytes of a slot, else any that shares bytes with it."""
-        mine = arena_bytes(self.program, self.root[slot])
-        found = None
+    def _taker(self, slot: int, since: int, until: int) -> Instruction | None:
+        """The last instruction between two that wrote bytes of a slot; else any whose value has bytes of it too."""
+        own = self.root[slot]
+        mine = arena_bytes(self.program, own)
+        found: Instruction | None = None
+        sharing: Instruction | None = None
         for number, i in enumerate(self.program.instructions):
-            for s in i.outputs:
-                root = self.root[s]
-                same = root == self.root[slot] and number > since
-                if same or (root != self.root[slot] and meets(arena_bytes(self.program, root), mine)):
-                    found = i if found is None or number > since else found
-        return found
+            for root in [self.root[s] for s in i.outputs if not i.is_view]:
+                between = since < number < until
+                if root == own and between:
+                    found = i
+                elif root != own and meets(arena_bytes(self.program, root), mine):
+                    found, sharing = (i, sharing) if between else (found, i)
+        return found or sharing
 
     def _compare(self, i: Instruction) -> None:
         """Hold what an instruction gave against its op's own kernel."""
@@ -184,15 +187,16 @@ class ReferenceCheck(Stepped):
                 self._poison(device, 0, nbytes)
 
     def end(self, feeds: Sequence[Any], results: list[Any]) -> None:
+        last = len(self.program.instructions)
         early = self._saved if self._at_commit is None else self._at_commit
         for k, (s, result) in enumerate(zip(self.program.fetches, results, strict=True)):
             saved = (early if self.program.early_fetches[k] else self._saved).get(s)
             if saved is not None and not same_bits(saved, result):
-                raise self._memory_error(s, None, saved, result, "changed")
+                raise self._memory_error(s, last, saved, result, "changed")
         for source, target in self.program.swaps:
             saved = self._saved.get(source)
             if saved is not None and not same_bits(saved, now := self.host(target)):
-                raise self._memory_error(source, None, saved, now, "changed")
+                raise self._memory_error(source, last, saved, now, "changed")
         self._saved.clear()
         if self._passed:
             self._check_passes(feeds)

@@ -19,7 +19,8 @@ class Step(NamedTuple):
     """One node of a cluster.
 
     inputs: values by number: the cluster's inputs come first, then one a step.
-    type: of the result, as in the graph. kind: "map" (elementwise), "fold" (of whole rows) or "view" (no work).
+    type: of the result, as in the graph.
+    kind: "map" (elementwise), "fold" (of whole rows), "product" (of rows with a matrix) or "view" (no work).
     attrs: those that the kernel gets: for a fold, with axes of the rows.
     """
 
@@ -37,8 +38,10 @@ class ClusterBody:
     lead: how many leading axes count the rows: `rows` is the product of their sizes, the same for every rowed value.
     inputs: types. rowed: for each value whether it is walked by rows; else it is used whole (a scalar, a bias).
     outputs: the values that leave, by number; every one is the result of a step that is no view.
-    block_rows: rows a block. scratch: for each value its scratch array, -1 where it needs none (an input, an output,
-        a view). scratch_nbytes: bytes of each scratch array.
+    matrices: inputs that are the second operand of a product.
+    block_rows: rows a block; panels: the blocks themselves where products are among the steps, else empty.
+    scratch: for each value its scratch array, -1 where it needs none (an input, an output,
+        a view). scratch_nbytes: bytes of each scratch array. hidden_nbytes: what kernels allocate for a block.
     reuses: for each output the inputs whose bytes it may take over: no step reads them after it is written.
     names: of the nodes, for reports.
     workers: how many threads may share the blocks, each with scratch of its own.
@@ -50,9 +53,12 @@ class ClusterBody:
     rowed: tuple[bool, ...]
     steps: tuple[Step, ...]
     outputs: tuple[int, ...]
+    matrices: tuple[int, ...]
     block_rows: int
+    panels: tuple[tuple[int, int], ...]
     scratch: tuple[int, ...]
     scratch_nbytes: tuple[int, ...]
+    hidden_nbytes: int
     reuses: tuple[tuple[int, ...], ...]
     names: tuple[str, ...]
     workers: int
@@ -60,12 +66,12 @@ class ClusterBody:
     @property
     def workspace_nbytes(self) -> int:
         """Bytes of scratch in all."""
-        return sum(self.scratch_nbytes) * self.workers
+        return (sum(self.scratch_nbytes) + self.hidden_nbytes) * self.workers
 
     def __reduce__(self) -> Any:
         fields = [getattr(self, name) for name in self.__slots__]
         steps = [s._replace(attrs=dict(s.attrs)) for s in self.steps]
-        fields[4] = tuple(steps)
+        fields[self.__slots__.index("steps")] = tuple(steps)
         return ClusterBody, tuple(fields)
 
 

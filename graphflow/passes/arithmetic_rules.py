@@ -23,6 +23,7 @@ from graphflow.passes.operands import (
     made,
     maker,
     one_constant,
+    respelled,
     right_constant,
     stand_in,
 )
@@ -141,13 +142,13 @@ def plus_negative(node: Node, inputs: Inputs) -> Inputs | None:
     a, b = inputs
     x, y = _negated(a), _negated(b)
     if y is not None:
-        return in_place_of(node, made(node, "subtract", a, y))
-    return None if x is None else in_place_of(node, made(node, "subtract", b, x))
+        return respelled(node, made(node, "subtract", a, y))
+    return None if x is None else respelled(node, made(node, "subtract", b, x))
 
 
 def minus_negative(node: Node, inputs: Inputs) -> Inputs | None:
     y = _negated(inputs[1])
-    return None if y is None else in_place_of(node, made(node, "add", inputs[0], y))
+    return None if y is None else respelled(node, made(node, "add", inputs[0], y))
 
 
 def signs_of_factors(node: Node, inputs: Inputs) -> Inputs | None:
@@ -157,7 +158,7 @@ def signs_of_factors(node: Node, inputs: Inputs) -> Inputs | None:
         return None
     x, y = _negated(a), _negated(b)
     if x is not None and y is not None:
-        return in_place_of(node, made(node, node.op.name, x, y))
+        return respelled(node, made(node, node.op.name, x, y))
     if x is not None and (c := right_constant(inputs)) is not None:
         return in_place_of(node, made(node, node.op.name, x, constant(node, np.negative(c), c.dtype)))
     if y is not None and (c := left_constant(inputs)) is not None:
@@ -185,7 +186,7 @@ def negative_of_difference(node: Node, inputs: Inputs) -> Inputs | None:
     inner = maker(inputs[0], "subtract")
     if inner is None or kind(inputs[0]) != "i":
         return None
-    return in_place_of(node, made(node, "subtract", *inner.inputs[::-1]))
+    return respelled(node, made(node, "subtract", *inner.inputs[::-1]))
 
 
 def even_of_negative(node: Node, inputs: Inputs) -> Inputs | None:
@@ -243,7 +244,7 @@ def integer_power(node: Node, inputs: Inputs) -> Inputs | None:
     if c == 1:
         return stand_in(node, x, inputs)
     square = made(node, "square", x)
-    return in_place_of(node, square if c == 2 else made(node, "multiply", square, x))
+    return in_place_of(node, square if c == 2 else made(node, "multiply", x, square))
 
 
 # --- constants that meet, of integers -------------------------------------------------------------

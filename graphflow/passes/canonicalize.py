@@ -8,7 +8,7 @@ from graphflow.graph import Node, Tensor
 from graphflow.op import OPS, Op, Trait
 from graphflow.ops.constant import CONSTANT, KEYED_NBYTES, Literal
 from graphflow.passes.operand_rules import ALWAYS, SAME, apply_operand_rules, combined
-from graphflow.passes.operands import alias, in_place_of, kind, made
+from graphflow.passes.operands import alias, in_place_of, kind, made, respelled
 from graphflow.passes.rules import Inputs
 from graphflow.subgraph import Subgraph
 
@@ -56,14 +56,14 @@ def order_operands(node: Node, inputs: Inputs) -> Inputs | None:
         return None  # nearly always, so this comes first
     if a is b or _place(a) <= _place(b) or (node.op.name == "multiply" and kind(a) == "c"):
         return None
-    return in_place_of(node, made(node, node.op.name, b, a))
+    return respelled(node, made(node, node.op.name, b, a))
 
 
 _MIRRORED = {"greater": "less", "greater_equal": "less_equal"}
 
 
 def turn_comparison(node: Node, inputs: Inputs) -> Inputs | None:
-    return in_place_of(node, made(node, _MIRRORED[node.op.name], inputs[1], inputs[0]))
+    return respelled(node, made(node, _MIRRORED[node.op.name], inputs[1], inputs[0]))
 
 
 # --- spellings of arithmetic ----------------------------------------------------------------------
@@ -77,7 +77,7 @@ def subtract_constant(node: Node, inputs: Inputs) -> Inputs | None:
     if array.nbytes > KEYED_NBYTES:
         return None
     negated = made(node, "constant", value=Literal(np.asarray(np.negative(array))))
-    return in_place_of(node, made(node, "add", x, negated))
+    return respelled(node, made(node, "add", x, negated))
 
 
 def square_of_itself(node: Node, inputs: Inputs) -> Inputs | None:

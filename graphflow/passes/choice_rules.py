@@ -19,6 +19,7 @@ from graphflow.passes.operands import (
     maker,
     one_constant,
     one_value,
+    respelled,
     right_constant,
     stand_in,
 )
@@ -89,10 +90,10 @@ def not_compared(node: Node, inputs: Inputs) -> Inputs | None:
     a, b = inner.inputs
     name = inner.op.name
     if name in _OPPOSITES:
-        return in_place_of(node, made(node, _OPPOSITES[name], a, b))
+        return respelled(node, made(node, _OPPOSITES[name], a, b))
     if kind(a) not in "ib":
         return None
-    return in_place_of(node, made(node, _ORDERED_OPPOSITES[name], b, a))
+    return respelled(node, made(node, _ORDERED_OPPOSITES[name], b, a))
 
 
 def compared_with_itself(node: Node, inputs: Inputs) -> Inputs | None:
@@ -149,7 +150,7 @@ def choice_by_opposite(node: Node, inputs: Inputs) -> Inputs | None:
     inner = maker(inputs[0], "logical_not")
     if inner is None:
         return None
-    return in_place_of(node, made(node, "where", inner.inputs[0], inputs[2], inputs[1]))
+    return respelled(node, made(node, "where", inner.inputs[0], inputs[2], inputs[1]))
 
 
 def choice_made_before(node: Node, inputs: Inputs) -> Inputs | None:

@@ -24,6 +24,7 @@ from graphflow.passes.operands import (
     made,
     maker,
     one_constant,
+    respelled,
     right_constant,
     stand_in,
 )
@@ -72,7 +73,7 @@ def _signed(node: Node, x: Tensor, sign: Any, inputs: Inputs) -> Inputs | None:
 def turned_difference(node: Node, inputs: Inputs) -> Inputs | None:
     """-(x - y) = y - x, but for the sign of a difference of zero."""
     inner = maker(inputs[0], "subtract")
-    return None if inner is None else in_place_of(node, made(node, "subtract", *inner.inputs[::-1]))
+    return None if inner is None else respelled(node, made(node, "subtract", *inner.inputs[::-1]))
 
 
 # --- constants that meet --------------------------------------------------------------------------

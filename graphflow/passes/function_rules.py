@@ -20,6 +20,7 @@ from graphflow.passes.operands import (
     maker,
     one_constant,
     one_value,
+    respelled,
     right_constant,
     stand_in,
 )
@@ -71,7 +72,7 @@ def power_of_constant(node: Node, inputs: Inputs) -> Inputs | None:
     if c == 2:
         return in_place_of(node, made(node, "square", x))
     if c == 3:
-        return in_place_of(node, made(node, "multiply", made(node, "square", x), x))
+        return in_place_of(node, made(node, "multiply", x, made(node, "square", x)))
     if c == 4:
         return in_place_of(node, made(node, "square", made(node, "square", x)))
     if c == -1:
@@ -273,11 +274,11 @@ def counted_functions(readers: Readers) -> OperandRules:
                 a, b, first = b, a, second
             if first is None:
                 return None
-            return in_place_of(node, made(node, "add", first.inputs[0], made(node, "log", b)))
+            return respelled(node, made(node, "add", first.inputs[0], made(node, "log", b)))
         if first is not None:
-            return in_place_of(node, made(node, "subtract", first.inputs[0], made(node, "log", b)))
+            return respelled(node, made(node, "subtract", first.inputs[0], made(node, "log", b)))
         if second is not None:
-            return in_place_of(node, made(node, "subtract", made(node, "log", a), second.inputs[0]))
+            return respelled(node, made(node, "subtract", made(node, "log", a), second.inputs[0]))
         return None
 
     def exp_less_one(node: Node, inputs: Inputs) -> Inputs | None:

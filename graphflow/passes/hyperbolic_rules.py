@@ -64,7 +64,8 @@ def _tanh(node: Node, over: Tensor, under: Tensor) -> Tensor | None:
     difference, total = maker(over, "subtract", "add"), maker(under, "add")
     if difference is None or total is None:
         return None
-    return _from_two_exps(node, difference, total) or _from_one_exp(node, difference, total)
+    found = _from_two_exps(node, difference, total)
+    return _from_one_exp(node, difference, total) if found is None else found
 
 
 def _from_two_exps(node: Node, difference: Node, total: Node) -> Tensor | None:

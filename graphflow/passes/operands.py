@@ -16,7 +16,7 @@ from graphflow.op import OPS
 from graphflow.ops.constant import CONSTANT, Literal
 from graphflow.passes.rules import Inputs
 from graphflow.subgraph import Subgraph
-from graphflow.types import Dim, TensorType, dims_equal
+from graphflow.types import Dim
 
 __all__ = [
     "UNIFORM",
@@ -33,6 +33,7 @@ __all__ = [
     "maker",
     "one_value",
     "one_constant",
+    "respelled",
     "right_constant",
     "stand_in",
 ]
@@ -201,25 +202,23 @@ def filled(node: Node, value: Any, like: Tensor) -> Inputs | None:
 
 
 def in_place_of(node: Node, t: Tensor) -> Inputs | None:
-    """A tensor that a rule made, for the output of `node`; None unless it has surely the same type.
+    """A tensor that a rule made, for the output of `node`; None unless it surely has the same type."""
+    old = node.outputs[0].type
+    return (t,) if t.type == old and old.shape is not None else None
 
-    Inference gives a size that it does not know a new name each time: the tensor gets the old one, of which
-    attributes elsewhere may speak.
+
+def respelled(node: Node, t: Tensor) -> Inputs | None:
+    """`in_place_of` for what has the shape of the same operands as before, so that sizes not known yet are the same.
+
+    Inference gives each a new name; here it gets the old one back, of which attributes elsewhere may speak.
     """
     old, new = node.outputs[0].type, t.type
-    if new != old:
-        if not _same(old, new):
-            return None
-        t.type = old
-    return None if old.shape is None else (t,)
-
-
-def _same(old: TensorType, new: TensorType) -> bool:
-    if old.dtype != new.dtype or old.shape is None or new.shape is None or len(old.shape) != len(new.shape):
-        return False
-    return all(
-        dims_equal(a, b) or (_unknown(a) and _unknown(b)) for a, b in zip(old.shape, new.shape, strict=True)
-    )
+    if old.shape is None or new.shape is None or old.dtype != new.dtype or len(old.shape) != len(new.shape):
+        return None
+    if not all(a == b or (_unknown(a) and _unknown(b)) for a, b in zip(old.shape, new.shape, strict=True)):
+        return None
+    t.type = old
+    return (t,)
 
 
 def _unknown(d: Any) -> bool:
@@ -229,10 +228,10 @@ def _unknown(d: Any) -> bool:
 def alias(node: Node, t: Tensor, others: Iterable[Tensor] = ()) -> Inputs | None:
     """A tensor that is there already, for the output of `node`; None unless type and device are surely the same.
 
-    others: the operands of `node` besides `t`, which tell whether the shape stays where the rank is unknown.
+    others: the operands of `node`, which tell whether the shape stays where the rank is unknown.
     """
     old = node.outputs[0].type
-    if t.type != old or (old.shape is None and not all(x.type.shape == () for x in others)):
+    if t.type != old or (old.shape is None and not all(x is t or x.type.shape == () for x in others)):
         return None
     if (node.device is not None and node.device != t.op.device) or t.op.op.name == "variable":
         return None

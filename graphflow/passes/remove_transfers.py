@@ -62,9 +62,7 @@ class _Moves:
         for node in self.subgraph.nodes:
             inputs = tuple([new.get(t, t) for t in node.inputs])
             if node.op is TRANSFER and not node.control_inputs:
-                made = self._moved(inputs[0], node)
-                new[node.outputs[0]] = made
-                moved[node] = made.op
+                new[node.outputs[0]] = self._moved(inputs[0], node)
                 continue
             control = tuple([moved.get(n, n) for n in node.control_inputs])
             same = all(a is b for a, b in zip(inputs, node.inputs, strict=True))
@@ -93,10 +91,10 @@ class _Moves:
             return known
         chain = self._chain(t)
         start = self._start(chain, target)
-        value = self._there(chain[start], target, transfer, fresh=start > 0)
+        value = self._there(chain[start], target, transfer)
         for later in reversed(chain[:start]):
             value = self._make(later.op, later.op.op, (value,), later.op.attrs, target)
-        if start and not is_row_major(value):  # as a transfer would have made it
+        if value.type.shape and not is_row_major(value):  # as a transfer would have made it
             value = self._make(t.op, OPS["concat"], (value,), {"axis": 0}, target)
         self.copies[t, target] = value
         return value
@@ -104,15 +102,13 @@ class _Moves:
     def _chain(self, t: Tensor) -> list[Tensor]:
         """`t`, and what it was made of by ops that only move or widen elements."""
         chain = [t]
-        while len(chain) < MOST_BACK and t not in self.fed and _is_movable(t.op):
+        while len(chain) < MOST_BACK and t not in self.fed and t.type.shape is not None and _is_movable(t.op):
             t = t.op.inputs[0]
             chain.append(t)
         return chain
 
     def _start(self, chain: list[Tensor], target: str) -> int:
         """Which of a chain is best to have on the target: one that is there already, else the smallest."""
-        if chain[0].type.rank == 0 and not is_row_major(chain[0]):
-            return 0
         sizes: list[int | None] = [t.type.nbytes for t in chain]
         for k, t in enumerate(chain):
             if self._is_free(t, target):
@@ -135,7 +131,8 @@ class _Moves:
             return bool(node.attrs["source"] == target)
         return node.op is CONSTANT or (node.op.name in _FILLS and not node.control_inputs)
 
-    def _there(self, t: Tensor, target: str, transfer: Node, *, fresh: bool) -> Tensor:
+    def _there(self, t: Tensor, target: str, transfer: Node) -> Tensor:
+        """The value on the target: used again, made again, or moved."""
         if (t, target) in self.copies:
             return self.copies[t, target]
         if self._place(t) == target:
@@ -145,12 +142,12 @@ class _Moves:
                 return t.op.inputs[0]
             if t.op.op is CONSTANT or (t.op.op.name in _FILLS and not t.op.control_inputs):
                 return self._make(t.op, t.op.op, (), t.op.attrs, target)
-        if fresh or transfer.inputs[0] is not t:
-            attrs = {"source": self._place(t), "target": target}
-            made = self._make(transfer, TRANSFER, (t,), attrs, target)
-        else:
+        if transfer.inputs[0] is t:
             self.nodes.append(transfer)
             made = transfer.outputs[0]
+        else:
+            attrs = {"source": self._place(t), "target": target}
+            made = self._make(transfer, TRANSFER, (t,), attrs, target)
         self.copies[t, target] = made
         return made
 

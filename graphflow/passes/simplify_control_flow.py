@@ -16,6 +16,9 @@ from graphflow.types import dims_equal
 
 __all__ = ["simplify_control_flow"]
 
+_MOST_ROUNDS = 20
+"""A round for each level of nesting that becomes known by what is around it."""
+
 
 def simplify_control_flow(subgraph: Subgraph) -> Subgraph:
     """Put the nodes of a branch or loop in its place where it is known what will run.
@@ -33,8 +36,17 @@ def simplify_control_flow(subgraph: Subgraph) -> Subgraph:
     Never fires for an index that is outside the branches (the run says so), where a value may turn out to have a shape
     that the loop would refuse, where something may fail that no result in use depends on (it would no longer run), or
     where a result is a view: control flow gives arrays of their own, and what reads strided ones may round otherwise.
-    Reads sizes: runs after bind. O(V + E), with the bodies that are taken apart.
+    Reads sizes: runs after bind. O(V + E) a round, with the bodies that are taken apart.
     """
+    for _ in range(_MOST_ROUNDS):
+        simpler = _round(subgraph)
+        if simpler is subgraph:
+            break
+        subgraph = simpler
+    return subgraph
+
+
+def _round(subgraph: Subgraph) -> Subgraph:
     kinds = {node: kind_of(node) for node in subgraph.nodes if node.op.is_control}
     if not kinds:
         return subgraph

@@ -10,12 +10,8 @@ from graphflow.graph import Node, Tensor
 from graphflow.passes.exponentials import Exponential, exponentials
 from graphflow.passes.match import Plan, Uses, rewrite_planned
 from graphflow.passes.stable_activations import gelu, mean_of_squares_less_squared_mean, silu
-from graphflow.passes.stable_logistic import (
-    gradient_of_log_sigmoid,
-    log1p_of_exp,
-    log_of_sigmoid,
-    one_plus_exp,
-)
+from graphflow.passes.stable_cross_entropy import gradient_of_log_sigmoid, log_of_sigmoid
+from graphflow.passes.stable_logistic import log1p_of_exp, one_plus_exp
 from graphflow.passes.stable_softmax import gradient_of_log_softmax, log_of_softmax, log_softmax
 from graphflow.subgraph import Subgraph
 

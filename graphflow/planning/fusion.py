@@ -7,17 +7,26 @@ returns) and all its values are walked by the same rows: their leading axes are 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from graphflow.graph import Node, Tensor, detached
-from graphflow.ops.fused import FUSED, ClusterBody, Step, row_nbytes
+from graphflow.ops.fused import FUSED, row_nbytes
+from graphflow.planning.cluster_body import (
+    MIN_BLOCKS,
+    alignment,
+    cluster_body,
+    common,
+    kind_of,
+    product_of,
+    reads,
+    whole_axes,
+)
 from graphflow.planning.placement import Placed
 from graphflow.subgraph import Subgraph
-from graphflow.types import STRING, normalize_axes
+from graphflow.types import normalize_axes
 
-__all__ = ["MIN_NBYTES", "Cluster", "Fusion", "fuse"]
+__all__ = ["MIN_NBYTES", "Cluster", "Fusion", "FusionSupport", "fuse"]
 
 MIN_NBYTES = 1 << 19
 """Values smaller than this stay in the cache by themselves: a block's calls would cost more than they save."""
@@ -28,12 +37,17 @@ On 4M float64, blocks of 128, 256 and 512 KiB an array took 1.0, 0.96 and 0.93 o
 0.83 and 0.77 on two."""
 
 MAX_ROW_NBYTES = 1 << 18
-MIN_BLOCKS = 4
 MAX_MEMBERS = 128
 MAX_SEARCH = 48
 """Nodes looked at to prove that a merger is convex; a merger that needs more is refused."""
 
-FOLDS = frozenset(["sum", "prod", "max", "min", "any", "all"])
+
+@dataclass(frozen=True, slots=True)
+class FusionSupport:
+    """What a device takes. kinds: of steps, as in `ops.fused.Step.kind`. workers: threads that may share a cluster."""
+
+    kinds: frozenset[str] = frozenset()
+    workers: int = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,28 +69,32 @@ class Fusion:
 
 @dataclass(slots=True, eq=False)
 class _Group:
-    """A cluster as it grows. dims: sizes of the leading axes that its values share so far."""
+    """A cluster as it grows.
+
+    dims: sizes of the leading axes that its values share so far. lead: how many of these its products need, 0 where
+    it has none.
+    """
 
     members: list[Node]
     dims: tuple[int, ...]
     first: int
-    folds: int = 0
+    lead: int = 0
 
 
-def fuse(placed: Placed, workers_of: Callable[[str], int]) -> tuple[Placed, Fusion]:
+def fuse(placed: Placed, support: Callable[[str], FusionSupport]) -> tuple[Placed, Fusion]:
     """Replace clusters by nodes of the op `fused`. Reads sizes; near-linear.
 
-    workers_of: how many threads may share a cluster's blocks on a device; 0 where clusters gain nothing.
+    support: what each device takes.
     """
     if not any(_large(n) for n in placed.subgraph.nodes):
         return placed, Fusion()
-    search = _Search(placed, workers_of)
+    search = _Search(placed, support)
     search.grow()
     return search.result()
 
 
 def _large(node: Node) -> bool:
-    if not node.op.is_elementwise:
+    if not (node.op.is_elementwise or node.op.name == "matmul"):
         return False
     nbytes = node.outputs[0].type.nbytes
     return nbytes is not None and nbytes >= MIN_NBYTES
@@ -85,7 +103,7 @@ def _large(node: Node) -> bool:
 @dataclass(slots=True, eq=False)
 class _Search:
     placed: Placed
-    workers_of: Callable[[str], int]
+    support: Callable[[str], FusionSupport]
     group: dict[Node, _Group] = field(default_factory=dict)
     position: dict[Node, int] = field(default_factory=dict)
     contiguous: dict[Tensor, bool] = field(default_factory=dict)
@@ -95,7 +113,7 @@ class _Search:
 
     def grow(self) -> None:
         subgraph = self.placed.subgraph
-        workers = {d: self.workers_of(d) for d in dict.fromkeys(self.placed.device.values())}
+        taken = {d: self.support(d).kinds for d in dict.fromkeys(self.placed.device.values())}
         self._bar(subgraph)
         for t in subgraph.inputs:
             self.contiguous[t] = True
@@ -104,9 +122,11 @@ class _Search:
             for t in node.inputs:
                 self.users.setdefault(t, []).append(node)
             self._note_contiguity(node)
-            if node in self.barred or not workers[self.placed.device[node]]:
-                continue
-            self._place(node)
+            kinds = taken[self.placed.device[node]]
+            if node not in self.barred and kinds:
+                kind = kind_of(node)
+                if kind in kinds:
+                    self._place(node, kind)
 
     def _bar(self, subgraph: Subgraph) -> None:
         """Nodes that stay alone: what runs after a write, what is written to a variable, what others wait for."""
@@ -142,11 +162,8 @@ class _Search:
 
     # --- growing ---
 
-    def _place(self, node: Node) -> None:
+    def _place(self, node: Node, kind: str) -> None:
         """Put a node into the clusters of what it reads, or begin one."""
-        kind = _kind(node)
-        if kind == "":
-            return
         dims = self._rows_of(node, kind)
         if dims is None:
             return
@@ -164,7 +181,9 @@ class _Search:
             if found is not None and found is not self.group.get(node):
                 self._try(node, found, dims)
         if node not in self.group and (kind == "fold" or (node.outputs[0].type.nbytes or 0) >= MIN_NBYTES):
-            self.group[node] = _Group([node], dims, self.position[node], kind == "fold")
+            self.group[node] = _Group(
+                [node], dims, self.position[node], len(dims) if kind == "product" else 0
+            )
 
     def _rows_of(self, node: Node, kind: str) -> tuple[int, ...] | None:
         """The leading sizes by which a node's values can be walked, or None."""
@@ -174,19 +193,21 @@ class _Search:
             axes = normalize_axes(node.attrs["axis"], source.type.rank)
             dims = source.type.dims[: min(axes, default=0)]
             return dims if dims and self._walkable(source) else None  # type: ignore[return-value]  # static
+        if kind == "product":
+            return out.dims[:-1] if self._walkable(node.inputs[0]) else None  # type: ignore[return-value]  # static
         if kind == "view":
             source = node.inputs[0]
-            return _common(source.type.dims, out.dims) or None
+            return common(source.type.dims, out.dims) or None
         most = len(out.dims)
         for t in node.inputs:
-            taken = _alignment(t.type.dims, out.dims)
+            taken = alignment(t.type.dims, out.dims)
             if taken < 0 or (taken and t.type.size != 1 and not self._walkable(t)):
-                taken_whole = _whole(t.type.dims, out.dims)
+                taken_whole = whole_axes(t.type.dims, out.dims)
                 if taken_whole == 0:
                     return None
                 taken = taken_whole
             else:
-                taken = max(taken, _whole(t.type.dims, out.dims))
+                taken = max(taken, whole_axes(t.type.dims, out.dims))
             most = min(most, taken)
         return out.dims[:most] or None  # type: ignore[return-value]  # static
 
@@ -196,7 +217,7 @@ class _Search:
 
     def _try(self, node: Node, target: _Group, dims: tuple[int, ...]) -> None:
         own = self.group.get(node)
-        shared = _common(target.dims, dims if own is None else own.dims)
+        shared = common(target.dims, dims if own is None else own.dims)
         maker = target.members[-1]
         reason = self._refusal(node, own, target, shared)
         if reason:
@@ -211,7 +232,7 @@ class _Search:
             for n in own.members:
                 self.group[n] = target
         target.dims = shared
-        target.folds += _kind(node) == "fold"
+        target.lead = max(target.lead, _lead(node, own))
 
     def _refusal(self, node: Node, own: _Group | None, target: _Group, shared: tuple[int, ...]) -> str:
         device = self.placed.device
@@ -220,7 +241,10 @@ class _Search:
         members = [*target.members, *(own.members if own is not None else [node])]
         if device[members[0]] != device[members[-1]]:
             return "they run on different devices"
-        lead, rows = len(shared), _product(shared)
+        leads = {target.lead, _lead(node, own)} - {0}
+        if leads and leads != {len(shared)}:
+            return "a product's rows are not the rows of the cluster"
+        lead, rows = len(shared), product_of(shared)
         widest = max(row_nbytes(n.outputs[0].type, lead) for n in (target.members[0], node))
         widest = max(widest, *[row_nbytes(t.type, lead) for t in node.inputs if len(t.type.dims) > lead], 1)
         if widest > MAX_ROW_NBYTES or rows < MIN_BLOCKS:
@@ -229,8 +253,9 @@ class _Search:
             return "the cluster would be too large"
         inside = set(members)
         for n in (node,) if own is None else members:
-            rank = _rank(n)
-            if any(t.op in inside and not _is_rowed(t, shared, rank) for t in n.inputs):
+            if any(
+                t.op in inside and how != "rows" for t, how in zip(n.inputs, reads(n, shared), strict=True)
+            ):
                 return "one uses the other's result whole"
         if self._leaves_and_returns(members, min(target.first, own.first if own else target.first)):
             return "a path between them leaves the cluster"
@@ -290,7 +315,7 @@ class _Search:
         for n in reversed(members):
             t = n.outputs[0]
             leaves = t in fetched or any(u not in inside or u in kept_views for u in self.users.get(t, ()))
-            if leaves and _kind(n) == "view":
+            if leaves and kind_of(n) == "view":
                 kept_views.add(n)  # it stays a node of its own, outside
             elif leaves:
                 outputs[t] = None
@@ -299,18 +324,22 @@ class _Search:
             return None
         inside = set(members)
         if any(
-            t.op not in inside and _is_rowed(t, found.dims, _rank(n)) and not self.contiguous.get(t, False)
+            t.op not in inside and how == "rows" and not self.contiguous.get(t, False)
             for n in members
-            for t in n.inputs
+            for t, how in zip(n.inputs, reads(n, found.dims), strict=True)
         ):
             return None
         leaving = [t for n in members for t in n.outputs if t in outputs]
-        staying = [n.outputs[0] for n in members if n.outputs[0] not in outputs and _kind(n) != "view"]
+        staying = [n.outputs[0] for n in members if n.outputs[0] not in outputs and kind_of(n) != "view"]
         saved = sum(2 * (t.type.nbytes or 0) for t in staying)
         shared = self._reads_saved(members)
+        products = any(kind_of(n) == "product" for n in members)
+        if products and len(members) == 1:
+            return None
         if saved < 2 * MIN_NBYTES and saved + shared < 4 * MIN_NBYTES:
             return None
-        body, inputs = _body(members, leaving, found.dims, self.workers_of(self.placed.device[members[0]]))
+        workers = self.support(self.placed.device[members[0]]).workers
+        body, inputs = cluster_body(members, leaving, found.dims, workers, BLOCK_NBYTES)
         node = detached(members[-1], FUSED, inputs, {"body": body})
         return node, tuple(leaving), Cluster(tuple(members), len(found.dims), saved)
 
@@ -340,194 +369,10 @@ class _Search:
         return True
 
 
-def _kind(node: Node) -> str:
-    """What a node is in a cluster: "map", "fold" or "view"; empty for what cannot be in one."""
-    op = node.op
-    if len(node.outputs) != 1 or not op.is_silent or not op.is_pure:
-        return ""
-    types = [t.type for t in (*node.inputs, *node.outputs)]
-    if any(not t.is_static or t.dtype is STRING for t in types):
-        return ""
-    if op.is_elementwise and op.takes_out and op.kernel is not None:
-        return "map"
-    if op.name in FOLDS and op.takes_out and _folds_by_rows(node):
-        return "fold"
-    if op.is_view and len(node.inputs) == 1:
-        source, out = types[0], types[-1]
-        if op.name == "broadcast_to" and source.rank == out.rank:
-            return "view"
-        if op.name in ("reshape", "expand_dims", "squeeze") and source.size == out.size:
-            return "view"
-    return ""
-
-
-def _folds_by_rows(node: Node) -> bool:
-    """True where a row's fold has the same bits among any number of rows.
-
-    Not where the elements are converted first: NumPy does that in buffers, and where these end depends on the rows.
-    """
-    source, made = node.inputs[0].type.dtype, node.outputs[0].type.dtype
-    if node.op.name in ("max", "min", "any", "all"):
-        return True
-    return source == made and source.kind in "iufc" and source.itemsize >= 4
-
-
-def _common(a: tuple[Any, ...], b: tuple[Any, ...]) -> tuple[Any, ...]:
-    n = 0
-    while n < len(a) and n < len(b) and a[n] == b[n]:
-        n += 1
-    return a[:n]
-
-
-def _alignment(dims: tuple[Any, ...], out: tuple[Any, ...]) -> int:
-    """How many leading axes an operand shares with the result, -1 if it has fewer axes."""
-    return len(_common(dims, out)) if len(dims) == len(out) else -1
-
-
-def _whole(dims: tuple[Any, ...], out: tuple[Any, ...]) -> int:
-    """Over how many leading axes of the result an operand is the same."""
-    missing = len(out) - len(dims)
-    n = 0
-    while n < len(out) and (n < missing or dims[n - missing] == 1):
-        n += 1
-    return n
-
-
-def _product(dims: tuple[int, ...]) -> int:
-    n = 1
-    for d in dims:
-        n *= d
-    return n
-
-
-def _rank(node: Node) -> int:
-    """The number of axes that an operand walked by rows has."""
-    kind = _kind(node)
-    return node.outputs[0].type.rank if kind == "map" else node.inputs[0].type.rank
-
-
-def _is_rowed(t: Tensor, dims: tuple[int, ...], rank: int) -> bool:
-    return len(t.type.dims) == rank and t.type.dims[: len(dims)] == dims and _product(dims) > 1
-
-
-def _body(
-    members: list[Node], leaving: list[Tensor], dims: tuple[int, ...], workers: int
-) -> tuple[ClusterBody, tuple[Tensor, ...]]:
-    """The cluster without links into the graph, and the tensors that it reads."""
-    lead = len(dims)
-    inside = {n.outputs[0] for n in members}
-    given: dict[tuple[Tensor, bool], int] = {}  # what is read both by rows and whole is given twice
-    for n in members:
-        for t in n.inputs:
-            if t not in inside:
-                given.setdefault((t, _is_rowed(t, dims, _rank(n))), len(given))
-    inputs = tuple([t for t, _ in given])
-    rowed = tuple([by_rows for _, by_rows in given])
-    number: dict[Tensor, int] = {}
-    steps: list[Step] = []
-    for n in members:
-        kind, rank = _kind(n), _rank(n)
-        attrs = n.attrs
-        if kind == "fold":
-            axes = normalize_axes(n.attrs["axis"], n.inputs[0].type.rank)
-            attrs = {**n.attrs, "axis": tuple([a - lead + 1 for a in axes])}
-        read = [number[t] if t in inside else given[t, _is_rowed(t, dims, rank)] for t in n.inputs]
-        number[n.outputs[0]] = len(inputs) + len(steps)
-        steps.append(Step(n.op, attrs, tuple(read), n.outputs[0].type, kind))
-    outputs = tuple([number[t] for t in leaving])
-    block = _block_rows(inputs, steps, rowed, dims)
-    scratch, sizes = _scratch(len(inputs), steps, outputs, block, lead)
-    reuses = tuple([tuple(_reusable(o, inputs, steps, rowed)) for o in outputs])
-    names = tuple([n.name for n in members])
-    body = ClusterBody(
-        lead,
-        _product(dims),
-        tuple([t.type for t in inputs]),
-        (*rowed, *[True] * len(steps)),
-        tuple(steps),
-        outputs,
-        block,
-        scratch,
-        sizes,
-        reuses,
-        names,
-        workers,
-    )
-    return body, inputs
-
-
-def _block_rows(
-    inputs: tuple[Tensor, ...], steps: list[Step], rowed: tuple[bool, ...], dims: tuple[int, ...]
-) -> int:
-    lead = len(dims)
-    widths = [row_nbytes(t.type, lead) for t, by_rows in zip(inputs, rowed, strict=True) if by_rows]
-    widths += [row_nbytes(s.type, lead) for s in steps if s.kind != "view"]
-    share = min(BLOCK_NBYTES // 4, BLOCK_NBYTES // max(1, min(len(widths), 8)))
-    rows = max(1, share // max(*widths, 1))
-    return min(rows, max(1, _product(dims) // (2 * MIN_BLOCKS)))
-
-
-def _scratch(
-    n_inputs: int, steps: list[Step], outputs: tuple[int, ...], block: int, lead: int
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """A scratch array for each value that stays inside; one is used again when its value is dead."""
-    last: dict[int, int] = {}
-    source = {n_inputs + k: s.inputs[0] for k, s in enumerate(steps) if s.kind == "view"}
-
-    def root(k: int) -> int:
-        while k in source:
-            k = source[k]
-        return k
-
-    for k, s in enumerate(steps):
-        for v in s.inputs:
-            last[root(v)] = k
-    sizes: list[int] = []
-    taken: list[int] = [-1] * (n_inputs + len(steps))
-    free: list[int] = []
-    for k, s in enumerate(steps):
-        number = n_inputs + k
-        ending = [v for v in dict.fromkeys(map(root, s.inputs)) if last[v] == k and taken[v] >= 0]
-        own_place = s.op.in_place and s.kind == "map"
-        if own_place:  # the result may take the place of an operand of its size that is needed no more
-            free.extend(taken[v] for v in ending if _same_bytes(steps[v - n_inputs], s))
-        if s.kind != "view" and number not in outputs:
-            nbytes = block * row_nbytes(s.type, lead)
-            best = max((f for f in free if sizes[f] >= nbytes), key=lambda f: (-sizes[f], f), default=-1)
-            if best < 0:
-                sizes.append(nbytes)
-                best = len(sizes) - 1
-            else:
-                free.remove(best)
-            taken[number] = best
-        free.extend(taken[v] for v in ending if not (own_place and _same_bytes(steps[v - n_inputs], s)))
-    return tuple(taken), tuple(sizes)
-
-
-def _same_bytes(a: Step, b: Step) -> bool:
-    return a.type == b.type and a.kind != "view"
-
-
-def _reusable(
-    output: int, inputs: tuple[Tensor, ...], steps: list[Step], rowed: tuple[bool, ...]
-) -> Iterator[int]:
-    """Inputs whose bytes an output may take over: of its type, walked by rows, and not read once it is written."""
-    n = len(inputs)
-    at = output - n
-    views = {n + k: s.inputs[0] for k, s in enumerate(steps) if s.kind == "view"}
-
-    def root(k: int) -> int:
-        while k in views:
-            k = views[k]
-        return k
-
-    for k, t in enumerate(inputs):
-        if not rowed[k] or t.type != steps[at].type or sum(1 for other in inputs if other is t) > 1:
-            continue
-        readers = [j for j, s in enumerate(steps) if any(root(v) == k for v in s.inputs)]
-        direct = all(v == k or root(v) != k for v in steps[at].inputs)
-        if max(readers) < at or (max(readers) == at and steps[at].op.in_place and direct):
-            yield k
+def _lead(node: Node, own: _Group | None) -> int:
+    if own is not None:
+        return own.lead
+    return node.outputs[0].type.rank - 1 if kind_of(node) == "product" else 0
 
 
 def _rebuilt(

@@ -6,7 +6,6 @@ constants, variables, and what is written straight into a variable take none.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,24 +49,18 @@ def order_problem(subgraph: Subgraph, writes: Mapping[Node, Write] | None = None
     return builder.problem()
 
 
-class _Sort(enum.Enum):
-    """What becomes of a node."""
-
-    NOTHING = enum.auto()  # it has no instruction
-    READ = enum.auto()
-    ASSIGN = enum.auto()
-    VIEW = enum.auto()  # it shows its input's bytes, or must copy them
-    CALL = enum.auto()
+_NOTHING, _READ, _ASSIGN, _VIEW, _CALL = range(5)
+"""What becomes of a node: no instruction, ..., something that shows its input's bytes or must copy them, a call."""
 
 
-def _sort(op: Op) -> _Sort:
+def _sort(op: Op) -> int:
     if op.is_source or op.name == "no_op":
-        return _Sort.NOTHING
+        return _NOTHING
     if op.name == "read":
-        return _Sort.READ
+        return _READ
     if op.name == "assign":
-        return _Sort.ASSIGN
-    return _Sort.VIEW if op.is_view else _Sort.CALL
+        return _ASSIGN
+    return _VIEW if op.is_view else _CALL
 
 
 @dataclass(slots=True)
@@ -82,7 +75,7 @@ class _Builder:
     kept: dict[int, None] = field(default_factory=dict)
     workspace: dict[int, int] = field(default_factory=dict)
     root: dict[Tensor, int] = field(default_factory=dict)  # the buffer that a value is in, if it is in one
-    planned: set[int] = field(default_factory=set)  # buffers of the arena
+    planned: list[bool] = field(default_factory=list)  # by buffer: whether it is in the arena
     strided: set[Tensor] = field(default_factory=set)  # views that are not C-contiguous
     fetched: set[Tensor] = field(default_factory=set)
     wanted: set[Tensor] = field(default_factory=set)  # filled where control flow makes only what is
@@ -123,7 +116,7 @@ class _Builder:
                 self._new(t, self._size(t.type), planned=True)
         self.n_feeds = len(self.nbytes)
         task_of: dict[Node, int] = {}
-        sorts: dict[Op, _Sort] = {}
+        sorts: dict[Op, int] = {}
         into_variables = {w.producer for w in self.writes.values() if w.direct}
         before, makes, uses, reuses, root = self.before, self.makes, self.uses, self.reuses, self.root
         for task, node in enumerate(self.subgraph.nodes):
@@ -140,33 +133,32 @@ class _Builder:
                 buffer = root.get(t)
                 if buffer is not None:
                     used[buffer] = None
-            for n in node.control_inputs:
-                if n in task_of:
-                    earlier[task_of[n]] = None
+            if node.control_inputs:
+                earlier.update([(task_of[n], None) for n in node.control_inputs if n in task_of])
             task_of[node] = task
             if op.has_effect or op.fallible:
                 self._in_order(task, op, earlier)
             made: tuple[int, ...] = ()
             taken: tuple[int, ...] = ()
-            if sort is _Sort.CALL or (sort is _Sort.VIEW and not self._shows(node)):
+            if sort == _CALL or (sort == _VIEW and not self._shows(node)):
                 if op.workspace is not None:
                     self._add_workspace(task, node)
                 if node not in into_variables:
                     made = self._made(node)
                     if op.in_place and used:
-                        taken = self._reusable(node)
-            elif sort is _Sort.ASSIGN:
+                        taken = self._reusable(node, used)
+            elif sort == _ASSIGN:
                 self._after_reads(task, node, earlier)
                 made, copies = self._assigned(node)
                 if not copies:
                     used = {}
             else:
-                if sort is _Sort.READ:
+                if sort == _READ:
                     self._after_write(task, node, earlier)
                 used = {}
-            before.append(tuple(earlier))
+            before.append((*earlier,))
             makes.append(made)
-            uses.append(tuple(used))
+            uses.append((*used,))
             reuses.append(taken)
 
     # --- edges ---
@@ -216,10 +208,8 @@ class _Builder:
     def _new(self, t: Tensor, nbytes: int, *, planned: bool) -> int:
         number = len(self.nbytes)
         self.root[t] = number
-        if planned:
-            self.planned.add(number)
-            nbytes = -(-nbytes // ALIGNMENT) * ALIGNMENT
-        self.nbytes.append(nbytes)
+        self.planned.append(planned)
+        self.nbytes.append(-(-nbytes // ALIGNMENT) * ALIGNMENT if planned else nbytes)
         return number
 
     def _shows(self, node: Node) -> bool:
@@ -239,42 +229,48 @@ class _Builder:
         return True
 
     def _made(self, node: Node) -> tuple[int, ...]:
-        takes_out = node.op.takes_out and (len(node.outputs) == 1 or node.op is FUSED)
-        found = []
-        if node.op.is_control and not self.wanted:
+        op, outputs = node.op, node.outputs
+        takes_out = op.takes_out and (len(outputs) == 1 or op is FUSED)
+        if op.is_control and not self.wanted:
             self.wanted.update(self.fetched, *[n.inputs for n in self.subgraph.nodes])
-        for t in node.outputs:
-            size = self.size_of.get(t.type)
+        first = len(self.nbytes)
+        for t in outputs:
+            type_ = t.type
+            size = self.size_of.get(type_)
             if size is None:
-                size = self._size(t.type)
-            if size < 0:
-                self.sizes_vary = True
-            if size < 0 or (node.op.is_control and t not in self.wanted):
-                found.append(self._new(t, 0, planned=False))
+                size = self._size(type_)
+            if size < 0 or (op.is_control and t not in self.wanted):
+                self.sizes_vary |= size < 0
+                self._new(t, 0, planned=False)
                 continue
             handed_out = size >= DIRECT_RESULT_NBYTES and t in self.fetched
-            planned = takes_out and not handed_out and t.type.dtype is not STRING
-            found.append(self._new(t, size, planned=planned))
-        return tuple(found)
+            self._new(t, size, planned=takes_out and not handed_out and type_.dtype is not STRING)
+        return (first,) if len(outputs) == 1 else tuple(range(first, first + len(outputs)))
 
-    def _reusable(self, node: Node) -> tuple[int, ...]:
+    def _reusable(self, node: Node, used: Mapping[int, None]) -> tuple[int, ...]:
         """Buffers of inputs whose bytes an output may take over: none that is seen through a view too."""
+        nbytes, root, planned = self.nbytes, self.root, self.planned
         found: dict[int, None] = {}
         for k, t in enumerate(node.outputs):
-            if self.root[t] not in self.planned:
+            made = root[t]
+            size = nbytes[made]
+            if not planned[made] or all(nbytes[b] != size for b in used):
                 continue
             if node.op is FUSED:
-                donors = [node.inputs[d] for d in node.attrs["body"].reuses[k]]
-            elif self.nbytes[self.root[t]] and self._size(t.type) >= REUSED_NBYTES:
-                donors = list(node.inputs)
+                donors = tuple([node.inputs[d] for d in node.attrs["body"].reuses[k]])
+            elif self.size_of[t.type] >= REUSED_NBYTES:
+                donors = node.inputs
             else:
                 continue
             for x in donors:
-                b = self.root.get(x, -1)
-                if b in self.planned and x.type == t.type and not x.op.op.is_view:
-                    if all(y is x or self.root.get(y, -1) != b for y in node.inputs):
+                b = root.get(x, -1)
+                if b >= 0 and planned[b] and x.type == t.type and not x.op.op.is_view:
+                    for y in node.inputs:
+                        if y is not x and root.get(y, -1) == b:
+                            break
+                    else:
                         found[b] = None
-        return tuple(found)
+        return (*found,)
 
     def _assigned(self, node: Node) -> tuple[tuple[int, ...], bool]:
         """(the buffer that an assignment makes, whether it copies anything).
@@ -287,7 +283,9 @@ class _Builder:
         value, t = node.inputs[1], node.outputs[0]
         held = self.root.get(value, -1)
         size = self._size(t.type)
-        if size >= 0 and not (held in self.planned and value.type == t.type and not value.op.op.is_view):
+        if size >= 0 and not (
+            held >= 0 and self.planned[held] and value.type == t.type and not value.op.op.is_view
+        ):
             made = self._new(t, size, planned=True)
             self.kept[made] = None
             return (made,), True

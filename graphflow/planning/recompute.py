@@ -6,7 +6,7 @@ within the limit is taken. Bits stay: what runs again is pure, deterministic and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from graphflow.planning.cost import Machine
@@ -17,7 +17,15 @@ from graphflow.planning.schedule import schedule
 from graphflow.planning.segments import segmented, turn_of
 from graphflow.subgraph import Subgraph
 
-__all__ = ["Measure", "Method", "cheapest_within", "recompute", "scheduled_tasks", "settled", "smallest_nbytes"]
+__all__ = [
+    "Measure",
+    "Method",
+    "recompute",
+    "recomputing",
+    "scheduled_tasks",
+    "settled",
+    "smallest_nbytes",
+]
 
 Measure = Callable[[Subgraph], int]
 """The peak of a subgraph's compiled program in bytes, variables and all."""
@@ -47,7 +55,8 @@ def recompute(
     Near-linear.
     """
     tasks = scheduled_tasks(subgraph, machine)
-    return settled(tasks, measure(subgraph), limit_nbytes, lambda n: cheapest_within(n, tasks, _methods(tasks)), measure)
+    found = settled(tasks, measure(subgraph), limit_nbytes, recomputing(tasks), measure)
+    return None if found is None else found[0]
 
 
 def scheduled_tasks(subgraph: Subgraph, machine: Machine | None = None) -> Tasks:
@@ -57,9 +66,14 @@ def scheduled_tasks(subgraph: Subgraph, machine: Machine | None = None) -> Tasks
 
 
 def settled(
-    tasks: Tasks, now_nbytes: int, limit_nbytes: int, method: Method, measure: Measure, host: str | None = None
-) -> Rewritten | None:
-    """The rewrite by a method's steps whose measured peak is within the limit; None if there is none.
+    tasks: Tasks,
+    now_nbytes: int,
+    limit_nbytes: int,
+    methods: Sequence[Method],
+    measure: Measure,
+    host: str | None = None,
+) -> tuple[Rewritten, int] | None:
+    """The rewrite by the cheapest of the methods' steps whose measured peak is within the limit, and that peak; None if there is none.
 
     now_nbytes: the measured peak of the plain run. What is measured differs from what the steps say by variables,
     constants, gaps of the arena: the difference is learnt from each measurement.
@@ -67,22 +81,22 @@ def settled(
     model = peak_nbytes(tasks.problem, range(len(tasks.again)))
     room = limit_nbytes - (now_nbytes - model)
     for _ in range(ROUNDS):
-        steps = method(room) if room > 0 else None
+        steps = _cheapest_within(room, tasks, methods) if room > 0 else None
         if steps is None:
             return None
         made = rewritten(tasks, steps, host)
         measured = measure(made.subgraph)
         if measured <= limit_nbytes:
-            return made
+            return made, measured
         model = peak_nbytes(unrolled(tasks.problem, steps), range(len(steps)))
         room = min(limit_nbytes - (measured - model), room - max(1, room // 100))
     return None
 
 
-def cheapest_within(room: int, tasks: Tasks, methods: list[Method]) -> tuple[Step, ...] | None:
+def _cheapest_within(room: int, tasks: Tasks, methods: Sequence[Method]) -> tuple[Step, ...] | None:
     """Of the methods' steps that stay within `room` bytes those that take least time; None if none do."""
     found = [steps for steps in (_within(room, tasks, method) for method in methods) if steps is not None]
-    return min(found, key=lambda steps: extra_seconds(tasks, steps), default=None)
+    return min(found, key=lambda steps: sum(extra_seconds(tasks, steps)), default=None)
 
 
 def _within(room: int, tasks: Tasks, method: Method) -> tuple[Step, ...] | None:
@@ -103,14 +117,12 @@ def smallest_nbytes(tasks: Tasks) -> int:
     return max(1, peak_nbytes(tasks.problem, range(len(tasks.again))) // SMALLEST)
 
 
-def _methods(tasks: Tasks) -> list[Method]:
-    return list(_each_method(tasks))
-
-
-def _each_method(tasks: Tasks) -> Iterator[Method]:
+def recomputing(tasks: Tasks) -> list[Method]:
+    """The methods that compute values again: segments at the position where most is live, and greedy eviction."""
+    methods: list[Method] = []
     live = live_nbytes(tasks.problem, range(len(tasks.again)))[: tasks.commit]
     if live:
         turn = turn_of(tasks, max(range(len(live)), key=live.__getitem__))
-        yield lambda target: segmented(turn, target)
+        methods.append(lambda target: segmented(turn, target))
     means = Means(smallest_nbytes=smallest_nbytes(tasks))
-    yield lambda target: evicted(tasks, target, means)
+    return [*methods, lambda target: evicted(tasks, target, means)]

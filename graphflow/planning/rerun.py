@@ -211,24 +211,27 @@ class Rewritten:
 
     again: the nodes that run more than once, with how often each runs again; views are not among them.
     aside: the nodes of which a value is put aside, with how often one is brought back.
-    extra_flops, extra_seconds: of one run, by the cost model on one lane, copies to files included.
+    again_seconds, aside_seconds: what both add to a run, and plain_seconds without either, by the cost model on one
+        lane. again_flops: operations that are done again.
     stands_for: for each node of `subgraph` that is new, the node that it was made for.
     """
 
     subgraph: Subgraph
     again: dict[Node, int]
     aside: dict[Node, int]
-    extra_flops: int
-    extra_seconds: float
+    again_flops: int
+    again_seconds: float
+    aside_seconds: float
+    plain_seconds: float
     stands_for: dict[Node, Node]
 
 
-def extra_seconds(tasks: Tasks, steps: Sequence[Step]) -> float:
-    """What steps take beyond the plain run, by the cost model on one lane."""
+def extra_seconds(tasks: Tasks, steps: Sequence[Step]) -> tuple[float, float]:
+    """What running again and putting aside take beyond the plain run, by the cost model on one lane."""
     nbytes = tasks.problem.nbytes
     ran = math.fsum([tasks.costs[k].seconds for kind, k in steps if kind == "run"])
     copied = math.fsum([copy_seconds(nbytes[k]) for kind, k in steps if kind != "run"])
-    return ran + copied - math.fsum([cost.seconds for cost in tasks.costs])
+    return ran - math.fsum([cost.seconds for cost in tasks.costs]), copied
 
 
 def copy_seconds(nbytes: int) -> float:
@@ -252,7 +255,8 @@ def rewritten(tasks: Tasks, steps: Sequence[Step], host: str | None = None) -> R
         if kind == "restore":
             aside[nodes[maker[k]]] += 1
     flops = sum([tasks.costs[k].flops * (count - 1) for k, count in ran.items()])
-    return Rewritten(made, again, aside, flops, extra_seconds(tasks, steps), stands_for)
+    plain = math.fsum([cost.seconds for cost in tasks.costs])
+    return Rewritten(made, again, aside, flops, *extra_seconds(tasks, steps), plain, stands_for)
 
 
 @dataclass(slots=True)

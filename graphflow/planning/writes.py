@@ -6,12 +6,13 @@ fails leaves no trace.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from graphflow.graph import Node, Tensor
 from graphflow.subgraph import Subgraph
 
-__all__ = ["Write", "Written", "write_last", "written"]
+__all__ = ["Write", "Written", "is_single_call", "write_last", "written"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,10 +44,10 @@ def write_last(subgraph: Subgraph) -> Written:
         return Written(nodes, len(nodes), {})
     tail = _after_writes(nodes[numbers[0] :])
     producers = _producers(subgraph, [nodes[k] for k in numbers])
-    moved = tail.union(producers.values())
-    order = [n for n in nodes if n not in moved]
+    sunk = set(producers.values())
+    order = [n for n in nodes if n not in tail and n not in sunk]
     for n in nodes[numbers[0] :]:
-        if n in tail:
+        if n in tail and n not in sunk:
             if n in producers:
                 order.append(producers[n])
             order.append(n)
@@ -78,7 +79,7 @@ def _after_writes(nodes: Sequence[Node]) -> set[Node]:
     return tail
 
 
-def _is_single_call(node: Node) -> bool:
+def is_single_call(node: Node) -> bool:
     """True for nodes that every backend runs as one call that cannot fail: they may follow a write."""
     if not (node.op.is_view or node.op.is_single_call) or not node.op.is_silent:
         return False
@@ -101,7 +102,7 @@ def _producers(subgraph: Subgraph, assigns: list[Node]) -> dict[Node, Node]:
         value = node.inputs[1]
         maker = value.op
         if (
-            _is_single_call(maker)
+            is_single_call(maker)
             and not maker.control_inputs
             and value not in kept
             and value not in fed
@@ -116,41 +117,28 @@ def _producers(subgraph: Subgraph, assigns: list[Node]) -> dict[Node, Node]:
 
 
 def written(order: tuple[Node, ...], outputs: tuple[Tensor, ...], producers: dict[Node, Node]) -> Written:
-    """Decide how the assignments of an order write. producers: who may write for an assignment, right before it."""
-    position = {node: i for i, node in enumerate(order)}
-    last_use: dict[Tensor, int] = {}
-    for i, node in enumerate(order):
-        for t in node.inputs:
-            last_use[t] = i
-    for t in outputs:
-        last_use[t] = len(order)
-    values: dict[Tensor, list[Node]] = {}  # by variable: what gave its value so far, reads and writes
-    last_fallible = -1
-    for i, node in enumerate(order):
-        if node.op.name in ("read", "assign"):
-            values.setdefault(node.inputs[0], []).append(node)
-        if not (
-            node.op.is_source
-            or node.op.name in ("read", "no_op")
-            or (node.op.name == "assign" and _all_static(node))
-            or _is_single_call(node)
-        ):
-            last_fallible = i
-    alias_end = _alias_ends(order, last_use)
+    """Decide how the assignments of an order write. O(V + E).
+
+    producers: for an assignment, the node right before it that may write the variable's bytes.
+    """
+    ends = _ends(order, outputs)
+    last_fallible = next((i for i in range(len(order) - 1, -1, -1) if not _is_sure(order[i])), -1)
+    values: dict[Tensor, list[Tensor]] = {}  # by variable: its values so far, of reads and writes
     begins: dict[Node, int] = {}
     indirect: set[Tensor] = set()
     for i, node in enumerate(order):
-        if node.op.name != "assign":
+        if node.op.name not in ("read", "assign"):
             continue
         handle = node.inputs[0]
-        producer = producers.get(node)
-        begin = begins[node] = i if producer is None else position[producer]
-        old = [n.outputs[0] for n in values[handle] if position[n] < i]
-        free = all(_may_overwrite(t, producer, begin, alias_end) for t in old)
-        if not (begin > last_fallible and free and _all_static(node)):
-            indirect.add(
-                handle
-            )  # for all its writes: a copy at the end would change what an earlier one gave
+        old = values.setdefault(handle, [])
+        if node.op.name == "assign":
+            producer = producers.get(node)
+            begin = begins[node] = i if producer is None else i - 1
+            free = all(_may_overwrite(t, producer, begin, ends) for t in old)
+            if not (begin > last_fallible and free and _all_static(node)):
+                # for all its writes: a copy at the end would change what an earlier one gave
+                indirect.add(handle)
+        old.append(node.outputs[0])
     writes: dict[Node, Write] = {}
     commit = len(order)
     for node, begin in begins.items():
@@ -161,17 +149,29 @@ def written(order: tuple[Node, ...], outputs: tuple[Tensor, ...], producers: dic
     return Written(order, commit, writes)
 
 
+def _is_sure(node: Node) -> bool:
+    """True if nothing of the node can fail once a run has begun."""
+    op = node.op
+    if op.is_source or op.name in ("read", "no_op"):
+        return True
+    return _all_static(node) if op.name == "assign" else is_single_call(node)
+
+
 def _all_static(node: Node) -> bool:
     return all(t.type.is_static for t in node.inputs)
 
 
-def _alias_ends(order: tuple[Node, ...], last_use: dict[Tensor, int]) -> dict[Tensor, int]:
-    """The last use of a value or of any view of it."""
-    ends = dict(last_use)
-    for node in reversed(order):
+def _ends(order: tuple[Node, ...], outputs: tuple[Tensor, ...]) -> dict[Tensor, int]:
+    """The position of the last use of each value, or of any view of it."""
+    ends = dict.fromkeys(outputs, len(order))
+    for i in range(len(order) - 1, -1, -1):
+        node = order[i]
+        for t in node.inputs:
+            if t not in ends:
+                ends[t] = i
         if node.op.is_view:
-            source, made = node.inputs[0], node.outputs[0]
-            ends[source] = max(ends.get(source, -1), ends.get(made, -1))
+            source, end = node.inputs[0], ends.get(node.outputs[0], -1)
+            ends[source] = max(ends[source], end)
     return ends
 
 

@@ -13,18 +13,20 @@ import pytest
 import graphflow as gf
 from graphflow.backends.base import THREADS
 from graphflow.backends.numpy import blas, workers
-from graphflow.backends.numpy.blas import TILE, bind_matmul
+from graphflow.backends.numpy.blas import bind_matmul
 from graphflow.backends.numpy.threads import SEQUENTIAL_BLAS
 from graphflow.backends.numpy.workers import run_pieces
+from graphflow.ops import product_panels
+from graphflow.ops.product_panels import TILE
 
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Split products that take no time; NumPy's BLAS."""
-    monkeypatch.setattr(blas, "SPLIT_FLOPS", 1)
-    monkeypatch.setattr(blas, "TILE", 8)
+    monkeypatch.setattr(product_panels, "SPLIT_FLOPS", 1)
+    monkeypatch.setattr(product_panels, "TILE", 8)
     monkeypatch.setattr(blas, "mkl", lambda: None)
-    monkeypatch.setattr(workers, "_cores", lambda: 4)
+    monkeypatch.setattr(workers, "cores", lambda: 4)
 
 
 def _drawn(*shape: int, dtype: Any = "float32") -> Any:
@@ -116,7 +118,7 @@ def test_a_fed_array_has_the_bits_of_a_copied_one() -> None:
 
 def test_tiles_are_as_large_as_packing_asks() -> None:
     assert TILE == 512
-    assert [list(blas._bounds(n)) for n in (1, 15, 16, 25)] == [
+    assert [list(product_panels.bounds(n)) for n in (1, 15, 16, 25)] == [
         [(0, 1)],
         [(0, 15)],
         [(0, 8), (8, 16)],

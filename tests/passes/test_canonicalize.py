@@ -80,7 +80,9 @@ def test_axes_are_named_once_the_rank_is_known() -> None:
     y = gf.placeholder("float32")
     swapped = gf.swapaxes(y, -1, -2)
     feeds = (x, y)
-    after = canonicalize(cut([gf.sum(x), gf.sum(x, axis=-1), gf.max(x, axis=(1, 0)), swapped, gf.sum(y)], feeds))
+    after = canonicalize(
+        cut([gf.sum(x), gf.sum(x, axis=-1), gf.max(x, axis=(1, 0)), swapped, gf.sum(y)], feeds)
+    )
     folds = [n.attrs["axis"] for n in after.nodes if n.type in ("sum", "max")]
     assert folds == [(0, 1), (1,), (0, 1), None]
     assert ops_of(after).split().count("swapaxes") == 1

@@ -15,9 +15,11 @@ from hypothesis import given
 import graphflow as gf
 from graphflow.graph import Node
 from graphflow.op import OPS
+from graphflow.ops import product_panels
 from graphflow.ops.fused import FUSED
 from graphflow.plan import Plan
 from graphflow.planning import fusion
+from graphflow.planning.cluster_body import kind_of
 from tests.ops.table import all_samples
 
 ROWS = 37  # no multiple of any block
@@ -29,6 +31,8 @@ def small_clusters(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fusion, "MIN_NBYTES", 1)
         patch.setattr(fusion, "BLOCK_NBYTES", 1024)
+        patch.setattr(product_panels, "TILE", 16)
+        patch.setattr(product_panels, "TALL_NBYTES", 512)
         yield
 
 
@@ -132,6 +136,28 @@ def test_integer_folds_casts_and_conditions() -> None:
     _check([y, z, gf.max(y, axis=(1, 2))], {x: np.arange(ROWS * 15).reshape(ROWS, 3, 5) - 200})
 
 
+def test_layers_of_many_rows_run_by_panels() -> None:
+    """Products of rows with a matrix, with what comes before and after them, in the panels that they are made in."""
+    x = gf.placeholder("float32", ["n", 5, 8])
+    w, v = gf.placeholder("float32", [8, 31]), gf.placeholder("float32", [31, 31])
+    b = gf.placeholder("float32", [31])
+    h = gf.tanh(gf.matmul(gf.abs(x) * 2.0, w) + b)
+    y = gf.matmul(h, v) + b
+    normed = y / gf.sum(gf.abs(y), axis=-1, keepdims=True)
+    rng = np.random.default_rng(0)
+    feeds = {
+        t: rng.normal(size=s).astype("f4") for t, s in [(x, (41, 5, 8)), (w, (8, 31)), (v, (31, 31)), (b, 31)]
+    }
+    plan = _check([normed], feeds)
+    assert any(c.count("matmul") == 2 for c in _clusters(plan))
+    grads = gf.gradients(gf.sum(normed), [w, v, b])
+    _check(grads, feeds)
+    square = gf.placeholder("float64", [200, 200])
+    _check([gf.matmul(square, square) * 2.0 + square], {square: rng.normal(size=(200, 200))})
+    small = gf.placeholder("float64", [200, 31])
+    _check([gf.exp(gf.matmul(gf.tanh(small), small[:31, :]))], {small: rng.normal(size=(200, 31)) / 16})
+
+
 UNARY: list[Callable[[Any], Any]] = [
     gf.exp,
     gf.negative,
@@ -188,7 +214,7 @@ def test_every_elementwise_kernel_gives_a_block_the_bits_of_the_whole() -> None:
                 sample.build(*[gf.placeholder(x.dtype, x.shape) for x in flat])
             except (gf.errors.GraphflowError, ValueError, TypeError, IndexError):
                 continue
-            nodes = [n for n in graph.operations if n.op.is_elementwise and fusion._kind(n) == "map"]
+            nodes = [n for n in graph.operations if n.op.is_elementwise and kind_of(n) == "map"]
         for node in nodes:
             key = (node.type, *[t.dtype for t in node.inputs], str(dict(node.attrs)))
             if key in seen or node.outputs[0].type.shape != (4099,):

@@ -1,0 +1,198 @@
+"""A memory limit that is kept: what is tried, in which order, and what is said where nothing helps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from graphflow.errors import MemoryLimitError
+from graphflow.graph import Node
+from graphflow.planning.cost import Machine
+from graphflow.planning.recompute import Measure, recomputing, scheduled_tasks, settled
+from graphflow.planning.rerun import Rewritten, Tasks, rewritten
+from graphflow.planning.spill import least_steps, spilling
+from graphflow.planning.tasks import taken_over
+from graphflow.subgraph import Subgraph
+
+__all__ = ["Fitted", "keep_limit"]
+
+Variant = tuple[str, Callable[[], int]]
+"""Another way to plan the same subgraph, in words, and what gives its peak in bytes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """A subgraph within a limit.
+
+    before_nbytes, after_nbytes: the measured peaks of what was asked for and of `subgraph`.
+    variant: the number of the variant that was enough, -1 for none. words: of it.
+    rewritten: what was done to the subgraph, None for nothing.
+    """
+
+    subgraph: Subgraph
+    limit_nbytes: int
+    before_nbytes: int
+    after_nbytes: int
+    variant: int = -1
+    words: str = ""
+    rewritten: Rewritten | None = None
+
+    @property
+    def extra_seconds(self) -> float:
+        """What keeping the limit adds to a run, by the cost model on one lane."""
+        return self.rewritten.again_seconds + self.rewritten.aside_seconds if self.rewritten else 0.0
+
+    @property
+    def price(self) -> str:
+        """What keeping the limit takes: `14 values of 3 layers are computed again (+11 % work)`."""
+        parts = [self.words] if self.words else []
+        if self.rewritten is not None:
+            parts += _price(self.rewritten)
+        return ", ".join(parts) or "nothing has to be done"
+
+
+def _price(made: Rewritten) -> Iterator[str]:
+    if made.again:
+        layers = {scope for scope in (node.name.rpartition("/")[0] for node in made.again) if scope}
+        of = f" of {_count(len(layers), 'layer')}" if layers else ""
+        percent = 100 * made.again_seconds / made.plain_seconds if made.plain_seconds else 0.0
+        are = "is" if len(made.again) == 1 else "are"
+        yield f"{_count(len(made.again), 'value')}{of} {are} computed again (+{percent:.2g} % work)"
+    if made.aside:
+        are = "is" if len(made.aside) == 1 else "are"
+        yield f"{_count(len(made.aside), 'value')} {are} put aside (+{made.aside_seconds:.2g} s)"
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
+
+
+def keep_limit(
+    subgraph: Subgraph,
+    limit_nbytes: int,
+    measure: Measure,
+    variants: Sequence[Variant] = (),
+    machine: Machine | None = None,
+    host: str | None = None,
+) -> Fitted:
+    """The subgraph, or one of equal values, whose measured peak is at most `limit_nbytes`.
+
+    Tried in this order, the first that is enough is taken: the subgraph as it is; the variants; computing values again;
+    computing again or putting aside, whichever takes less time for a value; putting aside alone; and putting aside all
+    that is not needed at each moment.
+    measure: the peak of a subgraph's program in bytes, variables, constants and copies of results included.
+    host: the device in whose memory values are put aside; None for files.
+    Raises MemoryLimitError with the least that is enough, and the fewest values that must be held together and are more
+    than the limit, with their lines.
+    """
+    before = measure(subgraph)
+    if before <= limit_nbytes:
+        return Fitted(subgraph, limit_nbytes, before, before)
+    least = before
+    for number, (words, peak) in enumerate(variants):
+        nbytes = peak()
+        if nbytes <= limit_nbytes:
+            return Fitted(subgraph, limit_nbytes, before, nbytes, number, words)
+        least = min(least, nbytes)
+    tasks = scheduled_tasks(subgraph, machine)
+    for methods in (recomputing(tasks), spilling(tasks, again=True), spilling(tasks, again=False)):
+        found = settled(tasks, before, limit_nbytes, methods, measure, host)
+        if found is not None:
+            made, after = found
+            return Fitted(made.subgraph, limit_nbytes, before, after, rewritten=made)
+    steps = least_steps(tasks)
+    if steps is not None:
+        made = rewritten(tasks, steps, host)
+        after = measure(made.subgraph)
+        if after <= limit_nbytes:
+            return Fitted(made.subgraph, limit_nbytes, before, after, rewritten=made)
+        least = min(least, after)
+    raise _cannot_fit(tasks, limit_nbytes, least)
+
+
+# --- what cannot fit ---
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Piece:
+    """Bytes that must be in memory at a moment: what they are, of which node."""
+
+    nbytes: int
+    what: str
+    node: Node
+
+
+def _cannot_fit(tasks: Tasks, limit: int, least: int) -> MemoryLimitError:
+    pieces, where = _fullest(tasks)
+    pieces.sort(key=lambda piece: -piece.nbytes)
+    total, shown = 0, []
+    for piece in pieces:
+        shown.append(piece)
+        total += piece.nbytes
+        if total > limit:
+            break
+    lines = [
+        (
+            f"the limit is {limit:,} bytes; this run takes at least {least:,} bytes, even where values are computed"
+            " again and put aside"
+        )
+    ]
+    if total > limit:
+        lines.append(f"these {len(shown)} are needed at the same time and take {total:,} bytes:")
+    else:
+        lines.append(f"the most that is needed at the same time, {total:,} bytes before gaps between them:")
+    most = 12
+    lines += [f"  {piece.nbytes:>15,} bytes  {piece.what} {piece.node.place}" for piece in shown[:most]]
+    if len(shown) > most:
+        rest = sum([piece.nbytes for piece in shown[most:]])
+        lines.append(f"  {rest:>15,} bytes  in {len(shown) - most} more")
+    error = MemoryLimitError("\n".join(lines))
+    return error.at(where.place) if where is not None else error  # type: ignore[return-value]  # it is what it was
+
+
+def _fullest(tasks: Tasks) -> tuple[list[_Piece], Node | None]:
+    """What must be held at the moment that needs most, and the node that runs then; None for the end."""
+    problem, nodes = tasks.problem, tasks.subgraph.nodes
+    most, at = _at_the_end(tasks), -1
+    for task in range(len(nodes)):
+        need = _need(tasks, task)
+        if need > most:
+            most, at = need, task
+    standing = [
+        _Piece(n.outputs[0].type.nbytes or 0, n.op.name, n) for n in nodes if n.op.is_source and n.outputs
+    ]
+    pieces = [piece for piece in standing if piece.nbytes]
+    if at < 0:
+        pieces += [_piece(tasks, b, "held to the end:") for b in _ending(tasks) if tasks.maker[b] >= 0]
+        return pieces, None
+    node = nodes[at]
+    taken = taken_over(problem.makes[at], problem.reuses[at], problem.nbytes)
+    pieces += [_piece(tasks, b, "input:") for b in problem.uses[at] if tasks.maker[b] >= 0]
+    pieces += [_piece(tasks, b, "output:") for b in problem.makes[at]]
+    if taken:
+        index = next(k for k, piece in enumerate(pieces) if piece.what == "output:" and piece.nbytes >= taken)
+        pieces[index] = _Piece(pieces[index].nbytes - taken, "output:", node)
+    pieces.append(_Piece(problem.workspace[at], "workspace of", node))
+    return [piece for piece in pieces if piece.nbytes], node
+
+
+def _piece(tasks: Tasks, buffer: int, what: str) -> _Piece:
+    return _Piece(tasks.problem.nbytes[buffer], what, tasks.subgraph.nodes[tasks.maker[buffer]])
+
+
+def _need(tasks: Tasks, task: int) -> int:
+    problem = tasks.problem
+    nbytes = problem.nbytes
+    total = sum([nbytes[b] for b in problem.uses[task]]) + sum([nbytes[b] for b in problem.makes[task]])
+    return total + problem.workspace[task] - taken_over(problem.makes[task], problem.reuses[task], nbytes)
+
+
+def _ending(tasks: Tasks) -> list[int]:
+    """What is held from the first write of a variable on, or at the end: what the writes read, and what is fetched."""
+    late = [b for task in range(tasks.commit, len(tasks.again)) for b in tasks.problem.uses[task]]
+    wanted = dict.fromkeys([*late, *tasks.problem.kept])
+    return [b for b in wanted if tasks.maker[b] < tasks.commit]
+
+
+def _at_the_end(tasks: Tasks) -> int:
+    return sum([tasks.problem.nbytes[b] for b in _ending(tasks)])
