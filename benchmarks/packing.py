@@ -11,6 +11,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import graphflow as gf
@@ -106,8 +107,9 @@ def convolutional(
         h = gf.nn.conv2d(h, _weights(3, 3, inputs, outputs), strides=1, padding="SAME") + _weights(outputs)
         h = gf.nn.max_pool(gf.nn.relu(h), 2, 2, "SAME")
         inputs = outputs
-    h = gf.reshape(h, (batch, -1))
-    return _classified(h, h.shape[1], gf.placeholder("int32", [batch]), optimizer)
+    size = -(-size // 2 ** len(channels))
+    h = gf.reshape(h, (batch, size * size * inputs))
+    return _classified(h, size * size * inputs, gf.placeholder("int32", [batch]), optimizer)
 
 
 def recurrent(steps: int = 100, units: int = 64, batch: int = 32, optimizer: str = "sgd") -> list[Any]:
@@ -240,9 +242,9 @@ def training_graphs() -> Iterator[Result]:
         for order in topological_orders(plan.subgraph, seed=1).values():
             buffers = lifetimes_in_order(plan.subgraph, order)
             bound = lower_bound_nbytes(buffers)
-            for factor in worst:
+            for factor, before in worst.items():
                 height = plan_arena(buffers, effort=EFFORT * max(1, factor)).nbytes
-                worst[factor] = max(worst[factor], height / bound)
+                worst[factor] = max(before, height / bound)
         yield Result(f"{name}: worst of 4 other orders", worst[0], "of the bound", note="default effort")
         yield Result(
             f"{name}: worst of 4 other orders", worst[10], "of the bound", note="10 times the effort"
@@ -279,7 +281,7 @@ def speed() -> Iterator[Result]:
             Lifetime(8192, i, 2 * count - i) if i % 2 else Lifetime(4096, i, i + 1) for i in range(count)
         ]
         for name, buffers in (("chain", chain), ("held until the end", pairs)):
-            seconds = once(lambda b=buffers: plan_arena(b))
+            seconds = once(partial(plan_arena, buffers))
             yield Result(f"{count:,} buffers, {name}", seconds * 1e3, "ms", limit)
 
 

@@ -208,7 +208,7 @@ def _blamed_pass(stages: Sequence[Stage], lab: Lab) -> Bisection | None:
         if found.feeds:
             lines += ["", "for"]
         for t, value in zip(found.before.inputs, found.feeds, strict=True):
-            lines.append(f"  <{t.name}> = {shorten(np.asarray(value).tolist(), 200)}")
+            lines.append(f"  <{t.name}> = {_told(value)}")
         return Bisection(
             "\n".join(lines),
             "pass",
@@ -222,6 +222,12 @@ def _blamed_pass(stages: Sequence[Stage], lab: Lab) -> Bisection | None:
             changed.got,
         )
     return None
+
+
+def _told(value: Any) -> str:
+    """A value in one line of bounded length."""
+    text = np.array2string(np.asarray(value), separator=", ", threshold=50)
+    return " ".join(text.split())
 
 
 def _blamed_kernel(error: MismatchError) -> Bisection:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,7 +24,14 @@ from graphflow.program import Instruction, Kind, Place, Program, Slot
 from graphflow.subgraph import Subgraph, prune
 from graphflow.types import STRING, DimLike, TensorType, substitute
 
-__all__ = ["COPIED_FEED_NBYTES", "Planned", "compile_subgraph", "plan_subgraph"]
+__all__ = [
+    "COPIED_FEED_NBYTES",
+    "DIRECT_RESULT_NBYTES",
+    "REUSED_NBYTES",
+    "Planned",
+    "compile_subgraph",
+    "plan_subgraph",
+]
 
 COPIED_FEED_NBYTES = 16_384
 """Feeds up to this size are copied into planned bytes: then every kernel that reads them is bound in advance."""
@@ -41,13 +48,21 @@ Resolve = Callable[[str | None], str]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Planned:
-    """A bound subgraph with every decision about its run, each a record, and the program that they lead to."""
+    """A bound subgraph with every decision about its run, each a record, and the program that they lead to.
+
+    slot_of: the slot of each value. lifetimes: of the slots that are buffers, as closed intervals of positions.
+    nodes: of each instruction. contiguous: whether the bytes of each slot surely are.
+    """
 
     subgraph: Subgraph
     fusion: Fusion
     schedule: Schedule
     lanes: LanePlan | None
     program: Program
+    slot_of: Mapping[Tensor, int]
+    lifetimes: Mapping[int, tuple[int, int]]
+    nodes: tuple[Node, ...]
+    contiguous: Sequence[bool]
 
 
 def plan_subgraph(
@@ -79,12 +94,22 @@ def plan_subgraph(
     lanes = None
     if workers > 1 and not is_body and all(d == placed.input_device for d in placed.device.values()):
         lanes = choose_lanes(placed.subgraph, order, workers, Machine(), measured)
-    if lanes is None:
-        program = _Lowering(placed, order, sizes, resolve, is_body, contiguous).program()
-    else:
+    if lanes is not None:
         order = replace(order, order=lanes.order)
-        program = _Lowering(placed, order, sizes, resolve, is_body, contiguous, lanes).program()
-    return Planned(placed.subgraph, fusion, order, lanes, program)
+    lowering = _Lowering(placed, order, sizes, resolve, is_body, contiguous, lanes)
+    program = lowering.program()
+    lifetimes = {b.slot: (b.first, b.last) for b in lowering.buffers.values()}
+    return Planned(
+        placed.subgraph,
+        fusion,
+        order,
+        lanes,
+        program,
+        lowering.slot_of,
+        lifetimes,
+        tuple(lowering.nodes),
+        lowering.contiguous,
+    )
 
 
 def compile_subgraph(
@@ -133,6 +158,7 @@ class _Lowering:
     value: dict[Tensor, int] = field(default_factory=dict)  # numbered as in `Instruction.reads`
     held: dict[Tensor, int] = field(default_factory=dict)  # variable handle -> the value in its own bytes
     made: int = 0
+    nodes: list[Node] = field(default_factory=list)  # of the instructions
 
     def program(self) -> Program:
         order = self.order.order
@@ -161,6 +187,7 @@ class _Lowering:
         commit = len(pending) if commit_at < 0 else commit_at
         fetches = [self._fetch(t) for t in subgraph.outputs]
         instructions = self._with_frees(pending, set(fetches))
+        self.nodes = [node for node, *_ in pending]
         fetched = tuple([self.value[t] for t in subgraph.outputs])
         arena = self._place_buffers()
         late = self._late_slots(instructions, commit)

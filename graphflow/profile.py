@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,48 +81,52 @@ class Recorder:
         self.libraries = libraries
         self._calls: list[_Call] = []
         self._program: Program | None = None
+        self._unsized: dict[int, Callable[[], Sequence[Any]]] = {}
         self._begin = time.perf_counter()
-        self._commit = 0.0
+        self._commit: float | None = None
         self._shown: list[Event] = []
         self._seen = 0  # how many calls `_shown` tells of
 
     # --- told by the runtime ---
 
-    def begin(self, program: Program) -> None:
-        """The run of `program` begins now: times count from here."""
+    def begin(self, program: Program, values: Callable[[Sequence[int]], Sequence[Any]] | None = None) -> None:
+        """The run of `program` begins now: times count from here.
+
+        values: gives what slots hold; asked right after each instruction whose results have sizes that depend on data.
+        """
         self._program = program
+        self._unsized = {}
+        if values is not None:
+            for number, i in enumerate(program.instructions):
+                if any(program.slots[s].nbytes is None for s in i.outputs):
+                    self._unsized[number] = partial(values, i.outputs)
         self._calls = []
+        self._commit = None
         self._shown, self._seen = [], 0
         self._begin = time.perf_counter()
 
     def record(
-        self,
-        place: Place,
-        function: Callable[..., Any],
-        arguments: Sequence[Any],
-        number: int = -1,
-        outputs: Callable[[], Sequence[Any]] | None = None,
+        self, place: Place, function: Callable[..., Any], arguments: Sequence[Any], number: int = -1
     ) -> None:
-        """Run one call and note its time. May be called on several threads at once.
-
-        number: of the instruction. outputs: gives its results, asked after the call, where their sizes depend on data.
-        """
+        """Run one call and note its time. May be called on several threads at once. number: of the instruction."""
         start = time.perf_counter()
         function(*arguments)
         end = time.perf_counter()
-        made = None if outputs is None else tuple([int(getattr(v, "nbytes", 0)) for v in outputs()])
+        values = self._unsized.get(number)
+        made = None if values is None else tuple([int(getattr(v, "nbytes", 0)) for v in values()])
         self._calls.append(_Call(place, number, threading.get_ident(), start, end, made))
 
     def begin_commit(self) -> None:
         """The writes of variables come now; they run as one and are timed as one."""
         self._commit = time.perf_counter()
 
-    def end_commit(self) -> None:
-        """The writes of variables are done."""
-        place = Place(None, ("commit", "", "the commit"))
-        self._calls.append(
-            _Call(place, _COMMIT, threading.get_ident(), self._commit, time.perf_counter(), None)
-        )
+    def end(self) -> None:
+        """The run is over. What it was told to ask is let go of, and with it the program's memory."""
+        self._unsized = {}
+        if self._commit is not None:
+            place, thread = Place(None, ("commit", "", "the commit")), threading.get_ident()
+            self._calls.append(_Call(place, _COMMIT, thread, self._commit, time.perf_counter(), None))
+            self._commit = None
 
     # --- asked by the user ---
 

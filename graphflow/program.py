@@ -120,6 +120,7 @@ class Program:
     counters: slots advanced by one at each commit.
     arena_nbytes: by device. host: the device of feeds and fetches.
     fetched: the values that the fetched slots hold at the end, numbered as `Instruction.reads`.
+    has_symbols: False where no attribute surely speaks of a size that depends on data.
     """
 
     slots: tuple[Slot, ...]
@@ -135,6 +136,7 @@ class Program:
     arena_nbytes: Mapping[str, int]
     host: str
     fetched: tuple[int, ...] = ()
+    has_symbols: bool = True
 
     @property
     def devices(self) -> tuple[str, ...]:

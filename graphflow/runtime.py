@@ -88,7 +88,9 @@ class Executable:
         self._places: list[Place] = []
         numbers: list[int] = []
         self._sizes: dict[str, int] = {}
-        self._sizes_matter = any(_speaks_of_sizes(v) for i in program.instructions for v in i.attrs.values())
+        self._sizes_matter = program.has_symbols and any(
+            _speaks_of_sizes(v) for i in program.instructions for v in i.attrs.values()
+        )
         calls: list[tuple[Any, ...]] = []
         commit = 0
         for number, instruction in enumerate(program.instructions):
@@ -166,7 +168,7 @@ class Executable:
         fixed = True
         for s in i.inputs:
             fixed = fixed and static[s]
-        if i.is_view and fixed and i.op.is_silent and not any(_speaks_of_sizes(v) for v in i.attrs.values()):
+        if i.is_view and fixed and i.op.is_silent and not (self._sizes_matter and _has_symbols(i)):
             env[i.outputs[0]] = backend.function(i.op, i.attrs)(*[env[s] for s in i.inputs])
             static[i.outputs[0]] = True
             return []
@@ -251,7 +253,9 @@ class Executable:
             return measured
 
         given = self.program.slots[target].type
-        if i.op.takes_out and given.is_static and given.dtype is not STRING:  # no temporaries but those declared
+        if (
+            i.op.takes_out and given.is_static and given.dtype is not STRING
+        ):  # no temporaries but those declared
 
             def made() -> None:
                 env[target] = function(*fetch(), out=backend.empty(given.dtype, given.shape))
@@ -265,7 +269,7 @@ class Executable:
 
     def _function(self, i: Instruction, backend: Any) -> Callable[..., Any]:
         """The kernel; where its attributes speak of sizes that depend on data, they are filled in at each call."""
-        if not any(_speaks_of_sizes(v) for v in i.attrs.values()):
+        if not (self._sizes_matter and _has_symbols(i)):
             return backend.function(i.op, i.attrs)  # type: ignore[no-any-return]
 
         def run(*arrays: Any, **options: Any) -> Any:
@@ -501,6 +505,10 @@ def _speaks_of_sizes(attribute: Any) -> bool:
     if type(attribute) is tuple:
         return any(_speaks_of_sizes(item) for item in attribute)
     return isinstance(attribute, Dim)
+
+
+def _has_symbols(i: Instruction) -> bool:
+    return any(_speaks_of_sizes(v) for v in i.attrs.values())
 
 
 def _overlap(xp: Any, a: Any, b: Any) -> bool:

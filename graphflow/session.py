@@ -28,6 +28,7 @@ from graphflow.profile import Recorder
 from graphflow.program import Program
 from graphflow.runtime import VariableStore, load
 from graphflow.subgraph import Subgraph, cut
+from graphflow.template import Template, make_template
 from graphflow.types import Shape, TensorType, shape_from_user
 
 __all__ = ["Session", "evaluate", "get_default_session", "session_for"]
@@ -43,6 +44,9 @@ class _Signature:
     feeds: tuple[Tensor, ...]
     subgraph: Subgraph | None  # None where tensors were changed in place since the cut was made
     loaded: dict[tuple[Shape, ...], Any]
+    templates: list[
+        Template | None
+    ]  # at most one, made with the second set of shapes; None where there can be none
     version: int  # of the graph: tensors changed in place later mean something else, but not here
 
 
@@ -228,9 +232,9 @@ class Session:
         if base is None:
             with _paused_gc():
                 subgraph = self._cut(resolved, feeds, version)
-            base = self._remember(deep, _Signature(resolved, feeds, subgraph, {}, version))
+            base = self._remember(deep, _Signature(resolved, feeds, subgraph, {}, [], version))
         subgraph_now = base.subgraph if base.version == version else None
-        known = _Signature(resolved, feeds, subgraph_now, base.loaded, version)
+        known = _Signature(resolved, feeds, subgraph_now, base.loaded, base.templates, version)
         self._remember(key, known)
         return known
 
@@ -275,7 +279,7 @@ class Session:
                 self._keep_limit(executable.program, limit)
             return executable
         with _paused_gc():
-            program = self._compile(signature, shapes)[0].program
+            program = self._program(signature, shapes)
             if limit is not None:
                 self._keep_limit(program, limit)
             try:
@@ -290,6 +294,19 @@ class Session:
             del signature.loaded[next(iter(signature.loaded))]
         return executable
 
+    def _program(self, signature: _Signature, shapes: tuple[Shape, ...]) -> Program:
+        """The program for these shapes: from the cut's template where it has one that fits."""
+        templates = signature.templates
+        if templates and templates[0] is not None:
+            program = templates[0].program_for(shapes)
+            if program is not None:
+                return program
+        planned, _ = self._compile(signature, shapes)
+        subgraph = signature.subgraph
+        if not templates and signature.loaded and subgraph is not None and self._passes.after:
+            templates.append(make_template(subgraph, shapes, self._passes, self._plan_bound, planned))
+        return planned.program
+
     def _compile(
         self, signature: _Signature, shapes: tuple[Shape, ...], log: list[PassRecord] | None = None
     ) -> tuple[Planned, Subgraph]:
@@ -302,15 +319,17 @@ class Session:
             subgraph = self._cut(signature.fetches, signature.feeds, signature.version, log)
         subgraph, known = bind(subgraph, types, sizes)
         subgraph = run_passes(subgraph, self._passes.after, log)
-        planned = plan_subgraph(
+        return self._plan_bound(subgraph, known), subgraph
+
+    def _plan_bound(self, subgraph: Subgraph, sizes: Mapping[str, Any]) -> Planned:
+        return plan_subgraph(
             subgraph,
-            known,
+            sizes,
             self._resolve,
             self._io_device,
             fuse_on=self._fuse_on if "fuse" in self._passes.planning else None,
             workers=self._workers(self.device) if "lanes" in self._passes.planning else 1,
         )
-        return planned, subgraph
 
     def _workers(self, device: str) -> int:
         most = backend_for(device).workers()

@@ -98,7 +98,7 @@ def test_the_rewrite_to_blame_is_found_with_a_small_graph() -> None:
     assert "pass 'tidy', which keeps every bit, changes 'loss:0': 1 of 1 elements differ" in told
     assert "by half_as_square: divide node 'half', made at test_debug.py:" in told
     assert format_graph(found.before) in told
-    assert "<x:0> = [1.0, 2.0, 3.0]" in told
+    assert "<x:0> = [1., 2., 3.]" in told
 
 
 def test_passes_that_do_not_rewrite_nodes_or_fail() -> None:

@@ -43,6 +43,7 @@ LAYERS: list[list[str]] = [
     ["graphflow.profile", "graphflow.trace"],
     ["graphflow.backends"],
     ["graphflow.lowering"],
+    ["graphflow.template"],
     ["graphflow.lane_runner"],
     ["graphflow.runtime"],
     ["graphflow.interpret"],

@@ -32,15 +32,13 @@ def _program() -> Program:
 def _recorded(program: Program, left: int = 10) -> Recorder:
     """As the runtime records it: each instruction by its number, and what it frees as a call of its own."""
     recorder = Recorder(LIBRARIES)
-    recorder.begin(program)
+    recorder.begin(program, lambda slots: [np.zeros(left, np.float32) for _ in slots])
     for number, i in enumerate(program.instructions):
-        unknown = any(program.slots[s].nbytes is None for s in i.outputs)
-        outputs = (lambda: [np.zeros(left, np.float32)]) if unknown else None
-        recorder.record(i.place, sum, [range(1000)], number, outputs)
+        recorder.record(i.place, sum, [range(1000)], number)
         if i.frees:
             recorder.record(i.place, len, [""], number)
     recorder.begin_commit()
-    recorder.end_commit()
+    recorder.end()
     return recorder
 
 

@@ -25,13 +25,17 @@ __all__ = ["OWN", "bind"]
 
 Inputs = tuple[Any, ...]
 
+_functions: dict[Op, np.ufunc | None] = {}
+"""What was found about each op so far: the one function of NumPy's that it is, or None."""
+
 
 def bind(op: Op, attrs: Mapping[str, Any], inputs: Inputs, out: Any) -> Call | None:
     """One call of NumPy's for an op on fixed arrays, or None."""
-    if isinstance(op.kernel, Ufunc):
-        function = op.kernel.of(np)
-        if not isinstance(function, np.ufunc):
-            return None
+    function = _functions.get(op)
+    if function is None and op not in _functions:
+        found = op.kernel.of(np) if isinstance(op.kernel, Ufunc) else None
+        function = _functions[op] = found if isinstance(found, np.ufunc) else None
+    if function is not None:
         return function, (*inputs, out)
     binder = _BINDERS.get(op.name)
     return None if binder is None else binder(inputs, out, **attrs)

@@ -8,7 +8,6 @@ from graphflow.planning.cost import (
     Cost,
     Machine,
     kernel_cost,
-    kernel_kind,
     repeated,
     trip_count,
 )
@@ -27,10 +26,7 @@ def instruction_cost(
     if i.bodies:
         parts = [c for body in i.bodies for c in program_costs(body, machine, calibration)]
         cost = repeated(parts, trip_count(i.op, i.attrs, inputs), machine)
-        if calibration is None:
-            return cost
-        known = calibration.seconds.get((i.place.name, kernel_kind(i.op, inputs, (), cost.nbytes)))
-        return cost if known is None else Cost(cost.flops, cost.nbytes, known)
+        return (None if calibration is None else calibration.measured(cost, i.op, i.place.name)) or cost
     outputs = [program.slots[s].type for s in i.outputs]
     name = None if calibration is None else i.place.name
     return kernel_cost(i.op, i.attrs, inputs, outputs, machine, calibration, name)

@@ -1,29 +1,89 @@
-"""The costliest chain of dependent instructions: no schedule, on any number of lanes, is faster."""
+"""What an instruction has to come after, and the costliest chain of such: no schedule, on any number of lanes, is faster."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from graphflow.program import Program
+from graphflow.program import Instruction, Kind, Program
 
-__all__ = ["critical_path"]
+__all__ = ["critical_path", "dependencies"]
+
+
+def dependencies(program: Program) -> tuple[tuple[int, ...], ...]:
+    """For each instruction the earlier ones that must have finished when it begins. O(V + E).
+
+    Those that made what it reads; for a write into a variable's own bytes those that read them, or a view of them,
+    and the write before; the effect before an effect; what the plan makes it wait for on other lanes.
+    The commit comes after all else, and its instructions one after another.
+    Bytes of the arena that one value takes over from another are no dependency: another plan would place them apart.
+    """
+    finder = _Finder(program)
+    return tuple([finder.of(number, i) for number, i in enumerate(program.instructions)])
+
+
+class _Finder:
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._root = [_root(program, s) for s in range(len(program.slots))]
+        self._maker: dict[tuple[int, int], int] = {}  # by slot and value: who put it there
+        self._writer: dict[int, int] = {}  # by slot: where instructions do not say what they read
+        self._readers: dict[int, list[int]] = {}  # by a variable's slot: since it was written last
+        self._state: dict[int, int] = {}  # by a variable's slot: who wrote it last
+        self._effect = -1
+        self._ends: dict[int, None] = {}  # nothing before the commit comes after these
+
+    def of(self, number: int, i: Instruction) -> tuple[int, ...]:
+        found = dict.fromkeys(self._earlier(number, i))
+        if number == self._program.commit:
+            found.update(self._ends)
+        elif number > self._program.commit:
+            found[number - 1] = None
+        for earlier in found:
+            self._ends.pop(earlier, None)
+        self._ends[number] = None
+        self._maker.update(dict.fromkeys(zip(i.outputs, i.makes, strict=False), number))
+        self._writer.update(dict.fromkeys(i.outputs, number))
+        return tuple(found)
+
+    def _earlier(self, number: int, i: Instruction) -> Iterator[int]:
+        if i.reads:
+            yield from [self._maker[key] for key in zip(i.inputs, i.reads, strict=True) if key in self._maker]
+        else:
+            yield from [self._writer[s] for s in i.inputs if s in self._writer]
+        yield from i.waits
+        for s in i.outputs:
+            root = self._root[s]
+            if self._program.slots[root].kind is Kind.VARIABLE and not i.is_view:
+                yield from self._readers.pop(root, ())
+                if root in self._state:
+                    yield self._state[root]
+                self._state[root] = number
+        for s in i.inputs:
+            root = self._root[s]
+            if self._program.slots[root].kind is Kind.VARIABLE:
+                self._readers.setdefault(root, []).append(number)
+                if root in self._state and self._state[root] != number:
+                    yield self._state[root]
+        if i.op.has_effect:
+            if self._effect >= 0:
+                yield self._effect
+            self._effect = number
+
+
+def _root(program: Program, s: int) -> int:
+    while program.slots[s].base >= 0:
+        s = program.slots[s].base
+    return s
 
 
 def critical_path(program: Program, seconds: Sequence[float]) -> tuple[float, tuple[int, ...]]:
-    """(span in seconds, instruction numbers along it). O(V + E)."""
-    writer: dict[int, int] = {}
+    """(span in seconds, instruction numbers along it) for what each instruction takes. O(V + E)."""
     finish: list[float] = []
     before: list[int] = []
-    for number, i in enumerate(program.instructions):
-        start, via = 0.0, -1
-        for s in i.inputs:
-            w = writer.get(s, -1)
-            if w >= 0 and (via < 0 or finish[w] > start):
-                start, via = finish[w], w
-        finish.append(start + seconds[number])
+    for number, earlier in enumerate(dependencies(program)):
+        via = max(earlier, key=lambda k: (finish[k], -k), default=-1)
+        finish.append(seconds[number] + (finish[via] if via >= 0 else 0.0))
         before.append(via)
-        for s in i.outputs:
-            writer[s] = number
     if not finish:
         return 0.0, ()
     end = max(range(len(finish)), key=lambda k: finish[k])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from graphflow.checking.rounding import (
     rounding_bounds,
     same_bits,
 )
+from graphflow.checking.stepping import Scope
 from graphflow.errors import GraphflowError
 from graphflow.graph import Node, Tensor, detached
 from graphflow.interpret import Functions, Watch, interpret, kernel_of
@@ -84,7 +85,7 @@ class Lab:
     feeds: Sequence[Any]
     state: Mapping[str, Any]
     functions: Functions = kernel_of
-    scope: Callable[[], AbstractContextManager[Any]] = nullcontext
+    scope: Scope = nullcontext
     known: Mapping[int, tuple[Any, ...]] | None = None
 
     def results(

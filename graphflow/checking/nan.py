@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from graphflow.checking.errors import Again, NumericsError
-from graphflow.checking.stepping import Stepped, node_of
+from graphflow.checking.stepping import Scope, Stepped, node_of
 from graphflow.errors import GraphflowError
 from graphflow.graph import Node
 from graphflow.interpret import Functions, compute, interpret, type_of
@@ -25,7 +25,6 @@ from graphflow.types import STRING, is_floating
 __all__ = ["BOTH", "NanCheck", "first_made"]
 
 Kinds = tuple[str, ...]
-Scope = Callable[[], AbstractContextManager[Any]]
 
 BOTH: Kinds = ("nan", "inf")
 """What is looked for: a NaN, an infinity, or both."""

@@ -44,7 +44,7 @@ class Difference:
     def __str__(self) -> str:
         where = f" at {list(self.index)}" if self.index else ""
         return (
-            f"{self.count} of {self.size} elements differ, the first{where}: {self.got} for {self.expected}, "
+            f"{self.count} of {self.size} elements differ, the first{where}: {self.got!s} for {self.expected!s}, "
             f"the largest by {self.largest:.3g}"
         )
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,9 @@ from graphflow.program import Instruction, Program
 from graphflow.runtime import Executable, VariableStore
 from graphflow.subgraph import Subgraph
 
-__all__ = ["Arena", "Stepped", "arena_bytes", "host_functions", "meets", "node_of", "roots"]
+__all__ = ["Arena", "Scope", "Stepped", "arena_bytes", "host_functions", "meets", "node_of", "roots"]
+
+Scope = Callable[[], AbstractContextManager[Any]]
 
 Arena = tuple[str, int, int]
 """Bytes of an arena: device, first, and the one after the last."""
@@ -174,13 +177,18 @@ class Stepped(Executable):
         """The kernels of this program's host, by which an interpretation gets the bits of a run."""
         return host_functions(self._host)
 
-    @contextmanager
-    def scope(self) -> Any:
-        """What kernels run in: without it, products may round otherwise."""
-        with ExitStack() as stack:
-            for scope in self._scopes:
-                stack.enter_context(scope)
-            yield
+    @property
+    def scope(self) -> Scope:
+        """What kernels run in: without it, products may round otherwise. It holds nothing of the program."""
+        return partial(_entered, tuple(self._scopes))
+
+
+@contextmanager
+def _entered(scopes: Sequence[AbstractContextManager[Any]]) -> Iterator[None]:
+    with ExitStack() as stack:
+        for scope in scopes:
+            stack.enter_context(scope)
+        yield
 
 
 def host_functions(backend: Any) -> Functions:

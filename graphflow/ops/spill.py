@@ -1,4 +1,7 @@
-"""Values put aside for a while and brought back; placed by the planner to keep a memory limit, never by users."""
+"""Values put aside for a while and brought back; placed by the planner to keep a memory limit, never by users.
+
+In between there is a key: an array without elements, which takes no memory of the run and keeps what was put aside.
+"""
 
 from __future__ import annotations
 
@@ -8,71 +11,73 @@ from typing import Any
 
 import numpy as np
 
-from graphflow.errors import MemoryLimitError
+from graphflow.errors import MemoryLimitError, RunError
 from graphflow.op import Op, Trait, declare
 from graphflow.ops.views import put
+from graphflow.types import SUPPORTED, Shape, TensorType
 
 __all__ = ["RESTORE", "SPILL"]
 
+_KEY = TensorType(SUPPORTED["uint8"], (0,))
+
 
 def _spill(xp: Any, x: Any, *, to: str) -> Any:
-    """x as it is in host memory, or as an array over an unnamed temporary file, which goes when the array does."""
-    if to == "host" or not x.nbytes:
-        return x
-    data = np.ascontiguousarray(x).reshape(-1).view(np.uint8)
+    """The key to an unnamed temporary file, which goes when the key does; or to the host's array itself."""
+    data = np.ascontiguousarray(x)
+    if to == "host" or not data.nbytes:
+        return np.ndarray((0,), np.uint8, data)
     try:
         with tempfile.TemporaryFile(prefix="graphflow-", buffering=0) as file:
-            rest = data.data
+            rest = data.reshape(-1).view(np.uint8).data
             while rest:  # one call may write less than all
                 rest = rest[file.write(rest) :]
-            mapped = mmap.mmap(file.fileno(), data.nbytes, access=mmap.ACCESS_READ)
+            return np.ndarray((0,), np.uint8, mmap.mmap(file.fileno(), data.nbytes, access=mmap.ACCESS_READ))
     except (OSError, ValueError) as error:
         raise MemoryLimitError(
             f"{data.nbytes:,} bytes could not be put aside in a file in {tempfile.gettempdir()!r}: {error};"
             " the memory limit asks for it: make room there, name another folder in TMPDIR, or raise the limit"
         ) from error
-    return np.frombuffer(mapped, x.dtype).reshape(x.shape)
 
 
 SPILL = declare(
     Op(
         "spill",
-        lambda x, *, to: x,
+        lambda x, *, to: _KEY,
         _spill,
-        lambda node, g: (g,),
-        Trait.FALLIBLE,
+        no_gradient="the planner places it, after all gradients are built",
+        traits=Trait.FALLIBLE,
         flops=lambda inputs, outputs, to: 0,
-        doc="A value put aside: in a file that is mapped (`to='disk'`), or in the host's memory (`to='host'`).",
+        doc="A value put aside: in a file (`to='disk'`), or in the host's memory (`to='host'`). Gives its key.",
     )
 )
 
 
-def _restore(xp: Any, x: Any, *, out: Any = None) -> Any:
-    result = put(xp, x, out)
-    mapped = _mapping(x)
-    if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
-        mapped.madvise(mmap.MADV_DONTNEED)  # what was read stays in no memory of this process
-    return result
-
-
-def _mapping(x: Any) -> mmap.mmap | None:
-    """The mapped file that an array shows, if it shows one."""
-    base = x
-    while isinstance(base, np.ndarray):
-        base = base.base
-    if isinstance(base, memoryview):
-        base = base.obj
-    return base if isinstance(base, mmap.mmap) else None
+def _restore(xp: Any, key: Any, *, dtype: np.dtype[Any], shape: Shape, out: Any = None) -> Any:
+    kept = key
+    if 0 in shape:
+        return put(np, np.empty(shape, dtype), out)  # type: ignore[arg-type]  # sizes are bound
+    while isinstance(kept, np.ndarray) and not kept.nbytes and kept.base is not None:
+        kept = kept.base
+    if isinstance(kept, mmap.mmap):
+        result = put(np, np.ndarray(shape, dtype, kept), out)
+        if hasattr(mmap, "MADV_DONTNEED"):
+            kept.madvise(mmap.MADV_DONTNEED)  # what was read stays in no memory of this process
+        return result
+    if kept.nbytes != TensorType(dtype, shape).nbytes:
+        raise RunError(
+            "the key of a value that was put aside was copied: only the array itself leads to the value"
+        )
+    return put(np, kept.reshape(shape), out)
 
 
 RESTORE = declare(
     Op(
         "restore",
-        lambda x: x,
+        lambda key, *, dtype, shape: TensorType(dtype, shape),
         _restore,
-        lambda node, g: (g,),
-        Trait.OUT,
-        flops=lambda inputs, outputs: 0,
-        doc="What was put aside, in memory again.",
+        no_gradient="the planner places it, after all gradients are built",
+        traits=Trait.OUT,
+        flops=lambda inputs, outputs, **attrs: 0,
+        doc="What was put aside under a key, in memory again.",
     )
 )

@@ -21,7 +21,6 @@ __all__ = [
     "Roles",
     "body_of",
     "body_subgraph",
-    "is_quiet",
     "is_row_major",
     "kind_of",
     "param_like",
@@ -169,36 +168,14 @@ def rewired(subgraph: Subgraph, inputs: tuple[Tensor, ...], new: dict[Tensor, Te
 # --- judgements -------------------------------------------------------------------------------------
 
 
-def is_quiet(node: Node, known: dict[Body, bool]) -> bool:
-    """True if nobody can tell whether the node ran, but by its value: it neither fails nor does anything.
-
-    A branch or scan is quiet if everything in it is; a `while_loop` never, as it might not end. known: what was found
-    out about bodies before.
-    """
-    op = node.op
-    if not op.is_control:
-        return op.is_silent and (op.is_pure or op.name.startswith("random_"))
-    kind = kind_of(node)
-    attrs = node.attrs
-    if kind == "cond":
-        chooses = attrs["form"] == "cond" or (attrs["form"] == "switch_case" and attrs["default"])
-        if not chooses or node.inputs[0].type.shape != ():
-            return False
-    elif kind != "scan" or not all(t.type.is_static for t in (*node.inputs, *node.outputs)):
-        return False
-    for body in attrs["bodies"]:
-        if body not in known:
-            known[body] = all(is_quiet(n, known) for n in body.nodes)
-        if not known[body]:
-            return False
-    return True
-
-
 def is_row_major(t: Tensor) -> bool:
     """True if the array of a value is surely C-contiguous, as the results of control flow always are.
 
     NumPy adds up strided arrays in another order, so that a pass must not hand on a view in the place of a copy.
+    What a body is given may be a view from outside. O(views in a row).
     """
+    if t.type.shape == ():
+        return True
     views = []
     while t.op.op.is_view:
         views.append(t)

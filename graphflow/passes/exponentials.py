@@ -29,7 +29,7 @@ class Exponential:
     """exp(x) with its sums over some axes.
 
     totals: the sums, and their reshapings, each with its labels. logs: logarithms of totals.
-    is_shifted: x is less its maximum already. Else `build` makes `below` = x - c and `top` = c of the subgraph to be.
+    is_shifted: x is less its maximum already. Else `shift` makes `below` = x - c and `top` = c of the subgraph to be.
     """
 
     node: Node
@@ -140,10 +140,7 @@ def _totals(one: Exponential, uses: Uses) -> dict[Tensor, Labels]:
     for node in uses.of(one.node.outputs[0]):
         if node.op.name == "sum" and axes_of(node) == one.axes and is_plain(node):
             own = _own_labels(one)
-            kept = (
-                own if node.attrs["keepdims"] else tuple([a for k, a in enumerate(own) if k not in one.axes])
-            )
-            totals[node.outputs[0]] = kept
+            totals[node.outputs[0]] = own if node.attrs["keepdims"] else without(own, one.axes)
     pending = list(totals)
     while pending:
         t = pending.pop()

@@ -80,6 +80,7 @@ def _padded(labels: Labels, rank: int) -> Labels:
 
 
 def without(labels: Labels, axes: tuple[int, ...]) -> Labels:
+    """The labels of the other axes."""
     return tuple([label for k, label in enumerate(labels) if k not in axes])
 
 
@@ -135,8 +136,8 @@ def _behind_one(node: Node, factor: Factor, totals: dict[Tensor, Labels]) -> Fac
         return Factor(power, labels if node.attrs["keepdims"] else without(labels, axes))
     if name == "sum_to_like":
         return factor if same_shape(x, y) else None
-    moved = moved(node, labels)
-    return None if moved is None else Factor(power, moved)
+    place = moved(node, labels)
+    return None if place is None else Factor(power, place)
 
 
 def _behind_product(node: Node, known: list[Factor | None], rank: int) -> Factor | None:
@@ -144,9 +145,7 @@ def _behind_product(node: Node, known: list[Factor | None], rank: int) -> Factor
     first, second = known
     if any(len(t.type.dims) < 2 for t in node.inputs):
         return None
-    if (
-        first is not None and second is not None
-    ):  # as weights in gradients: cancelled before it is summed over
+    if first is not None and second is not None:  # a gradient of weights: cancelled before it is summed over
         (*lead, row, inner), (*other, across, column) = first.labels, second.labels
         same = _padded(tuple(lead), rank - 2) == _padded(tuple(other), rank - 2) and inner == across
         if first.power + second.power or not same or row is not None or column is not None:

@@ -11,7 +11,7 @@ from graphflow.op import Trait
 from graphflow.ops.constant import CONSTANT, Literal
 from graphflow.subgraph import Subgraph
 
-__all__ = ["FOLD_NBYTES", "fold_constants"]
+__all__ = ["FOLD_NBYTES", "all_static", "can_fold", "fold_constants"]
 
 FOLD_NBYTES = 4096
 """Results larger than this are left to the run: folding must not make a program, or a file, grow."""
@@ -35,13 +35,7 @@ def fold_constants(subgraph: Subgraph) -> Subgraph:
         op = node.op
         if not (all_static(inputs) if op.shape_only else _all_constant(inputs)):
             return None
-        if (
-            op.kernel is None
-            or not op.is_pure
-            or op.traits & _NEVER
-            or node.control_inputs
-            or len(node.outputs) != 1
-        ):
+        if not can_fold(node):
             return None
         if inputs is not node.inputs:
             node = node.rebuilt(inputs, node.attrs, ())
@@ -51,6 +45,18 @@ def fold_constants(subgraph: Subgraph) -> Subgraph:
         return (_folded(node),)
 
     return subgraph.rewrite(replace)
+
+
+def can_fold(node: Node) -> bool:
+    """Whether a node may be computed before the run, once its inputs, or their sizes, are known."""
+    op = node.op
+    return not (
+        op.kernel is None
+        or not op.is_pure
+        or op.traits & _NEVER
+        or node.control_inputs
+        or len(node.outputs) != 1
+    )
 
 
 def _all_constant(inputs: tuple[Tensor, ...]) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from graphflow.graph import Node, Tensor, detached
 from graphflow.op import OPS
 from graphflow.ops.body import learn
+from graphflow.passes.bodies import is_row_major
 from graphflow.subgraph import Subgraph
 from graphflow.types import DimLike, substitute
 
@@ -65,15 +66,18 @@ class Inlining:
         """The output of a node of the pass's own."""
         return self._made(self.node, op, inputs, attrs, self.node.control_inputs).outputs[0]
 
-    def held(self, t: Tensor) -> Tensor:
-        """`t`, or a node that hands it on, where who uses it has to wait for effects as it waited for the node.
-
-        Also for what the node waited for, as `t` may have been there before.
-        """
-        waits = tuple(dict.fromkeys([*self.node.control_inputs, *[n for n in self.nodes if n.op.has_effect]]))
-        if not waits:
+    def own(self, t: Tensor) -> Tensor:
+        """`t`, or a copy of it where it may be a strided view: control flow gives arrays of their own."""
+        if is_row_major(t) or t.type.shape is None:
             return t
-        return self._made(self.node, "identity", (t,), {}, waits).outputs[0]
+        return self.apply("concat", (t,), {"axis": 0})
+
+    def result(self, t: Tensor) -> Tensor:
+        """What stands for a result that is `t`; who uses it waits as before for effects, and for what the node waited for."""
+        t = self.own(t)
+        effects = [n for n in self.nodes if n.op.has_effect]
+        waits = tuple(dict.fromkeys([*self.node.control_inputs, *effects]))
+        return self._made(self.node, "identity", (t,), {}, waits).outputs[0] if waits else t
 
     @property
     def ends(self) -> tuple[Node, ...]:

@@ -6,7 +6,7 @@ which of two NaNs an operation hands on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -116,41 +116,51 @@ def maker(t: Tensor, *ops: str) -> Node | None:
 
 
 class Readers:
-    """How often each tensor of a subgraph is read; counted when first asked for. O(V + E)."""
+    """Who reads each tensor of a subgraph; found out when first asked. O(V + E)."""
 
-    __slots__ = ("_count", "_subgraph")
+    __slots__ = ("_subgraph", "_users")
 
     def __init__(self, subgraph: Subgraph) -> None:
         self._subgraph = subgraph
-        self._count: dict[Tensor, int] = {}
+        self._users: dict[Tensor, list[Node | None]] = {}
 
-    def count(self, t: Tensor) -> int:
-        """How often `t` is an operand, and 2 more where it is fetched or waited for; 0 for what was made since."""
-        if not self._count:
-            self._count = _counted(self._subgraph)
-        return self._count.get(t, 0)
+    def users(self, t: Tensor) -> Sequence[Node | None]:
+        """The nodes that `t` is an operand of, once for each time, and None for each fetch and each wait for it.
+
+        Of what was made since nothing is known: then as if it were fetched.
+        """
+        if not self._users:
+            self._users = _users(self._subgraph)
+        return self._users.get(t, _UNKNOWN)
 
     def only_one(self, *tensors: Tensor) -> bool:
-        """Whether each of these is read in one place, and only there."""
-        for t in tensors:  # noqa: SIM110 mostly one tensor
-            if self.count(t) != 1:
+        """Whether each of these is an operand in one place, and nothing else."""
+        for t in tensors:
+            users = self.users(t)
+            if len(users) != 1 or users[0] is None:
                 return False
         return True
 
 
-def _counted(subgraph: Subgraph) -> dict[Tensor, int]:
-    count = dict.fromkeys(subgraph.inputs, 0)
+_UNKNOWN: tuple[None] = (None,)
+
+
+def _users(subgraph: Subgraph) -> dict[Tensor, list[Node | None]]:
+    users: dict[Tensor, list[Node | None]] = {t: [] for t in subgraph.inputs}
     ends = [t for node in subgraph.targets for t in node.outputs]
+    ends.extend(subgraph.outputs)
     for node in subgraph.nodes:
         for t in node.inputs:
-            count[t] = count.get(t, 0) + 1
+            found = users.get(t)
+            if found is None:
+                users[t] = [node]
+            else:
+                found.append(node)
         for before in node.control_inputs:
             ends.extend(before.outputs)
-    for t in subgraph.outputs:
-        count[t] = count.get(t, 0) + 2
     for t in ends:
-        count[t] = count.get(t, 0) + 2
-    return count
+        users.setdefault(t, []).append(None)
+    return users
 
 
 # --- memory ---------------------------------------------------------------------------------------
@@ -225,20 +235,22 @@ def _unknown(d: Any) -> bool:
     return isinstance(d, Dim) and d.is_anonymous
 
 
-def alias(node: Node, t: Tensor, others: Iterable[Tensor] = ()) -> Inputs | None:
+def alias(node: Node, t: Tensor, spread_by: Sequence[Tensor] = ()) -> Inputs | None:
     """A tensor that is there already, for the output of `node`; None unless type and device are surely the same.
 
-    others: the operands of `node`, which tell whether the shape stays where the rank is unknown.
+    spread_by: the operands of an elementwise node, which tell that the shape stays even where the rank is unknown.
     """
     old = node.outputs[0].type
-    if t.type != old or (old.shape is None and not all(x is t or x.type.shape == () for x in others)):
+    if t.type != old:
+        return None
+    if old.shape is None and not (spread_by and all(x is t or x.type.shape == () for x in spread_by)):
         return None
     if (node.device is not None and node.device != t.op.device) or t.op.op.name == "variable":
         return None
     return (t,)
 
 
-def stand_in(node: Node, t: Tensor, others: Iterable[Tensor] = ()) -> Inputs | None:
+def stand_in(node: Node, t: Tensor, spread_by: Sequence[Tensor] = ()) -> Inputs | None:
     """`alias` for what a kernel writes: None too where `t` lies otherwise in memory; see `lies_in_rows`."""
-    found = alias(node, t, others)
+    found = alias(node, t, spread_by)
     return found if found is not None and lies_in_rows(t) else None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from graphflow import config
 from graphflow.graph import Node
 from graphflow.ops.body import Body
 from graphflow.passes.bodies import body_of, body_subgraph, kind_of, with_bodies
 from graphflow.passes.splice import Now, Splice, splice
 from graphflow.subgraph import Subgraph
 from graphflow.types import TensorType
+from graphflow.verify import verify
 
 __all__ = ["optimize_bodies"]
 
@@ -24,11 +26,12 @@ def optimize_bodies(subgraph: Subgraph, passes: Passes) -> Subgraph:
         %1 = while_loop(%0, bodies=(<Body of 2 operations>, <Body of 6 operations>), ...)
 
     passes: pure functions from subgraph to subgraph that keep every bit. A body's inputs are fed tensors for them,
-        its results are what it returns, its effects are targets.
+        its results are outputs, its effects are targets.
     A body is taken with the types that its node's inputs have, so that after `bind` passes that read sizes fire in
-    bodies as well. The rebuilt one is a `Body` again, whose nodes stand in no graph; a body that several nodes share,
-    with equal types, is done once. Returns the very same object when no pass fired and no type became more exact.
-    O(nodes, those in bodies included) but for the passes.
+    bodies as well. What is rebuilt is a `Body` again, whose nodes stand in no graph; a body that several nodes share,
+    with equal types, is done once. Under `config.verify` bodies are checked after each pass.
+    Returns the very same object when no pass fired and no type became more exact. O(nodes, those in bodies included)
+    but for the passes.
     """
     return _optimized(subgraph, passes, {})
 
@@ -69,6 +72,10 @@ def _body(node: Node, number: int, passes: Passes, known: dict[_Key, Body]) -> B
 
 
 def _applied(subgraph: Subgraph, passes: Passes) -> Subgraph:
+    checking = config.get().verify
     for function in passes:
-        subgraph = function(subgraph)
+        changed = function(subgraph)
+        if checking and changed is not subgraph:
+            verify(changed, after=getattr(function, "__name__", repr(function)))
+        subgraph = changed
     return subgraph

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from graphflow import config
@@ -35,20 +36,22 @@ class Pass:
 
     exact: what runs by default and keeps every bit; None where the pass has no such form.
     fast: what runs under `optimize="fast"`, where that differs.
+    symbolic: for a pass that reads sizes, its form for sizes that are symbols; see `template.py`.
     """
 
     name: str
     exact: Callable[[Subgraph], Subgraph] | None
     fast: Callable[[Subgraph], Subgraph] | None = None
+    symbolic: Callable[[Subgraph], Subgraph] | None = None
 
 
 BEFORE_BIND: tuple[Pass, ...] = (Pass("merge_equal", merge_equal),)
 """Passes that need no sizes: run once for the fetches and the types of the feeds."""
 
 AFTER_BIND: tuple[Pass, ...] = (
-    Pass("resolve_likes", resolve_likes),
-    Pass("sink_broadcasts", sink_broadcasts),
-    Pass("fold_constants", fold_constants),
+    Pass("resolve_likes", resolve_likes, symbolic=partial(resolve_likes, symbolic=True)),
+    Pass("sink_broadcasts", sink_broadcasts, symbolic=partial(sink_broadcasts, symbolic=True)),
+    Pass("fold_constants", fold_constants, symbolic=fold_constants),
 )
 """Passes that read sizes: run for each new set of shapes."""
 
@@ -63,11 +66,13 @@ class Passes:
 
     before, after: passes as (name, function) in order, those without sizes and those with them.
     planning: the decisions below the passes that are taken, by name; see PLANNING.
+    exact: whether all of them keep every bit.
     """
 
     before: tuple[tuple[str, Callable[[Subgraph], Subgraph]], ...] = ()
     after: tuple[tuple[str, Callable[[Subgraph], Subgraph]], ...] = ()
     planning: tuple[str, ...] = ()
+    exact: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,7 +123,10 @@ def choose_passes(optimize: Any) -> Passes:
         return tuple(found)
 
     planning = tuple([p for p in PLANNING if p in wanted and p not in disabled])
-    return Passes(chosen(BEFORE_BIND), chosen(AFTER_BIND), planning)
+    forms = {p.name: p.exact for p in (*BEFORE_BIND, *AFTER_BIND)}
+    before, after = chosen(BEFORE_BIND), chosen(AFTER_BIND)
+    exact = all(forms[name] is function for name, function in (*before, *after))
+    return Passes(before, after, planning, exact)
 
 
 def _checked(names: Any, known: Sequence[str]) -> tuple[str, ...]:

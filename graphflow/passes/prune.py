@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from graphflow.graph import Node, Tensor
 from graphflow.ops.body import Body
-from graphflow.passes.bodies import Roles, body_of, is_quiet, kind_of, roles_of, with_bodies
+from graphflow.passes.bodies import Roles, body_of, kind_of, roles_of, with_bodies
 from graphflow.passes.splice import Now, Splice, splice
 from graphflow.subgraph import Subgraph
 from graphflow.types import dims_equal
@@ -29,9 +29,9 @@ def prune(subgraph: Subgraph) -> Subgraph:
     Of a branch the results that nothing uses; of loops and scans the carried values, stacks and elements that neither
     a result in use nor the condition depends on, through any number of iterations; of all the inputs that are then
     left over. Nodes outside of bodies need no such pass: `cut` takes only what a run needs, and rewrites keep to that.
-    What may fail and what has effects stays, whoever uses it: a run fails and prints as before. One of the elements
-    of a scan stays, as it says how often to go, and each whose length is not surely the same. O(V + E) a round, bodies
-    included.
+    What has effects stays, whoever uses it; what may fail goes, as elsewhere, where nothing depends on it. One of the
+    elements of a scan stays, as it says how often to go, and all whose lengths the run has to compare.
+    O(V + E) a round, bodies included.
     """
     if not any(node.op.is_control for node in subgraph.nodes):
         return subgraph
@@ -47,12 +47,11 @@ def _round(subgraph: Subgraph) -> Subgraph:
     used = set(subgraph.outputs)
     for node in subgraph.nodes:
         used.update(node.inputs)
-    quiet: dict[Body, bool] = {}
 
     def replace(node: Node, current: Node, now: Now) -> Splice | None:
         if not kind_of(node):
             return None
-        found = _kept(node, [t in used for t in node.outputs], quiet)
+        found = _kept(node, [t in used for t in node.outputs])
         return found.rebuilt(current) if found.drops(node) else None
 
     return splice(subgraph, replace)
@@ -64,16 +63,12 @@ def _chosen(items: Iterable[Tensor], flags: Sequence[bool]) -> tuple[Tensor, ...
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Kept:
-    """What stays of a control-flow node: flags for its inputs and outputs and each body's outputs, and nodes by body.
-
-    standing: nodes that run with a body though no result of it needs them.
-    """
+    """What stays of a control-flow node: flags for its inputs and outputs and each body's outputs, and nodes by body."""
 
     inputs: list[bool]
     outputs: list[bool]
     results: list[list[bool]]
     nodes: list[set[Node]]
-    standing: list[list[Node]]
 
     def drops(self, node: Node) -> bool:
         """True if anything goes."""
@@ -90,15 +85,10 @@ class _Kept:
         roles = roles_of(node)
         flags = [True] * roles.first + self.inputs[roles.lead :]
         bodies = []
-        parts = zip(node.attrs["bodies"], self.results, self.nodes, self.standing, strict=True)
-        for body, results, nodes, standing in parts:
+        for body, results, nodes in zip(node.attrs["bodies"], self.results, self.nodes, strict=True):
             inside = tuple([n for n in body.nodes if n in nodes])
-            targets = tuple(dict.fromkeys([*body.effects, *standing]))
-            bodies.append(
-                body_of(
-                    Subgraph(inside, _chosen(body.inputs, flags), _chosen(body.outputs, results), targets)
-                )
-            )
+            outputs = _chosen(body.outputs, results)
+            bodies.append(body_of(Subgraph(inside, _chosen(body.inputs, flags), outputs, body.effects)))
         changes = {}
         carried = self.inputs[: roles.n_carry]
         if kind_of(node) != "cond":
@@ -111,8 +101,8 @@ class _Kept:
         numbers = [k for k, use in enumerate(self.outputs) if use]
         fresh = with_bodies(node, _chosen(node.inputs, self.inputs), bodies, numbers, **changes)
         rest = iter(fresh.outputs)
-        outputs = tuple([next(rest) if use else None for use in self.outputs])
-        return Splice((fresh,), outputs, (fresh,), "unused_dropped")
+        stay = tuple([next(rest) if use else None for use in self.outputs])
+        return Splice((fresh,), stay, (fresh,), "unused_dropped")
 
 
 # --- what is needed ---------------------------------------------------------------------------------
@@ -121,16 +111,13 @@ class _Kept:
 class _Reach:
     """The nodes and inputs of one body that what was asked for needs."""
 
-    def __init__(self, body: Body, quiet: dict[Body, bool]) -> None:
+    def __init__(self, body: Body) -> None:
         self._position = {t: p for p, t in enumerate(body.inputs)}
         self._given = {t.op for t in body.inputs}
-        self._stack: list[Node] = []
+        self._stack: list[Node] = list(body.effects)
         self._new: list[int] = []
         self.nodes: set[Node] = set()
         self.inputs: set[int] = set()
-        self.standing = [n for n in body.nodes if not is_quiet(n, quiet)]
-        for node in (*body.effects, *self.standing):
-            self._stack.append(node)
         self._body = body
 
     def add(self, result: int) -> None:
@@ -161,9 +148,9 @@ class _Reach:
         return found
 
 
-def _kept(node: Node, used: list[bool], quiet: dict[Body, bool]) -> _Kept:
+def _kept(node: Node, used: list[bool]) -> _Kept:
     roles = roles_of(node)
-    reached = [_Reach(body, quiet) for body in node.attrs["bodies"]]
+    reached = [_Reach(body) for body in node.attrs["bodies"]]
     if kind_of(node) == "cond":
         for part in reached:
             for k, use in enumerate(used):
@@ -184,9 +171,7 @@ def _kept(node: Node, used: list[bool], quiet: dict[Body, bool]) -> _Kept:
     elems = slice(roles.n_carry, roles.n_carry + roles.n_elems)
     flags[elems] = _elements(node.inputs[elems], flags[elems])
     inputs = [True] * roles.lead + flags
-    return _Kept(
-        inputs, outputs, results, [part.nodes for part in reached], [part.standing for part in reached]
-    )
+    return _Kept(inputs, outputs, results, [part.nodes for part in reached])
 
 
 def _carried(

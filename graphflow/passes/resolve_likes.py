@@ -7,13 +7,14 @@ from collections.abc import Callable
 from graphflow.graph import Node, Tensor, detached
 from graphflow.op import OPS
 from graphflow.subgraph import Subgraph
+from graphflow.types import dims_equal
 
 __all__ = ["resolve_likes"]
 
 Inputs = tuple[Tensor, ...]
 
 
-def resolve_likes(subgraph: Subgraph) -> Subgraph:
+def resolve_likes(subgraph: Subgraph, symbolic: bool = False) -> Subgraph:
     """Replace `sum_to_like`, `broadcast_to_like` and `reshape_like` by ops that need no second tensor.
 
         %2 = sum_to_like(%0, %1)  : float32[3]       becomes  %2 = sum(%0, axis=(0,))
@@ -21,19 +22,37 @@ def resolve_likes(subgraph: Subgraph) -> Subgraph:
 
     What only lent its shape is then no longer computed. The kernels sum in the same order, so every bit
     stays. Fires only on static shapes. O(V + E).
+
+    symbolic: fire on symbolic sizes too, where their expressions alone decide, every symbol taken to be 2 or more.
     """
+    known = _is_decided if symbolic else _is_static
 
     def replace(node: Node, inputs: Inputs) -> Inputs | None:
         rule = RULES.get(node.op.name)
         if rule is None or node.control_inputs:
             return None
-        if not all(t.type.is_static for t in (*inputs, *node.outputs)):
+        if not known(inputs, node):
             return None
         if inputs[0].type == node.outputs[0].type:
             return (inputs[0],)
         return rule(node, inputs)
 
     return subgraph.rewrite(replace)
+
+
+def _is_static(inputs: Inputs, node: Node) -> bool:
+    return all(t.type.is_static for t in (*inputs, *node.outputs))
+
+
+def _is_decided(inputs: Inputs, node: Node) -> bool:
+    """True if each size of the result is that of the input on the same axis, or one of the two is 1."""
+    wanted, given = node.outputs[0].type.shape, inputs[0].type.shape
+    if wanted is None or given is None:
+        return False
+    if node.op.name == "reshape_like":
+        return True
+    pairs = zip(reversed(given), reversed(wanted), strict=False)
+    return all(b == 1 or a == 1 or dims_equal(a, b) is True for a, b in pairs)
 
 
 def _broadcast(node: Node, inputs: Inputs) -> Inputs:

@@ -183,11 +183,11 @@ class _Change:
         for k, t in zip(numbers, fresh.outputs, strict=True):
             outputs[k] = t
         nodes = [fresh]
-        holding = fresh.op.has_effect or bool(fresh.control_inputs) or not any(used[k] for k in numbers)
+        waits = (fresh,) if fresh.op.has_effect else fresh.control_inputs
         for k in self.steady:
             outputs[k] = node.inputs[k]
-            if holding and used[k]:  # who uses it still waits for the loop, which may print or fail
-                nodes.append(detached(fresh, OPS["identity"], (node.inputs[k],), {}, (fresh,)))
+            if waits and used[k]:  # who uses it waits as before for what prints
+                nodes.append(detached(fresh, OPS["identity"], (node.inputs[k],), {}, waits))
                 outputs[k] = nodes[-1].outputs[0]
         return Splice(tuple(nodes), tuple(outputs), (fresh,), "captures_simplified")
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from graphflow.graph import Node, Tensor
-from graphflow.ops.body import Body
 from graphflow.ops.constant import CONSTANT
-from graphflow.passes.bodies import body_subgraph, is_quiet, is_row_major, kind_of
+from graphflow.passes.bodies import body_subgraph, is_row_major, kind_of
 from graphflow.passes.inlining import Inlining
 from graphflow.passes.splice import Now, Splice, splice
 from graphflow.passes.unrolling import unrolled
@@ -33,9 +32,9 @@ def simplify_control_flow(subgraph: Subgraph) -> Subgraph:
     where its condition depends on constants alone and holds not at all or once; and either where the iterations
     are so few and small that unrolling them hardly makes the graph larger, see `unrolling.UNROLLED_NODES`.
     Prints, assertions and callbacks of the body happen where and as often as before, in their order.
-    Never fires for an index that is outside the branches (the run says so), where a value may turn out to have a shape
-    that the loop would refuse, where something may fail that no result in use depends on (it would no longer run), or
-    where a result is a view: control flow gives arrays of their own, and what reads strided ones may round otherwise.
+    Never fires for an index that is outside the branches (the run says so), or where a value may turn out to have a
+    shape that the loop would refuse. Results that are views are copied: control flow gives arrays of their own, and
+    what reads strided ones may round otherwise. What no result in use depends on runs no longer, so cannot fail.
     Reads sizes: runs after bind. O(V + E) a round, with the bodies that are taken apart.
     """
     for _ in range(_MOST_ROUNDS):
@@ -60,9 +59,9 @@ def _round(subgraph: Subgraph) -> Subgraph:
             return None
         needed = [t in used for t in node.outputs]
         found = _branch(current) if kind == "cond" else unrolled(current, needed)
-        if found is None or not _stands_for(found, node.outputs) or _loses_failures(found):
+        if found is None:
             return None
-        return found
+        return found if _stands_for(found, node.outputs) else None
 
     return splice(subgraph, replace)
 
@@ -79,7 +78,7 @@ def _branch(node: Node) -> Splice | None:
             return None
         chosen = last
     made = Inlining(node)
-    outputs = [made.held(t) for t in made.add(body_subgraph(node, chosen), inputs)]
+    outputs = [made.result(t) for t in made.add(body_subgraph(node, chosen), inputs)]
     return Splice(tuple(made.nodes), tuple(outputs), made.ends, "branch_known")
 
 
@@ -95,19 +94,3 @@ def _fits(old: Tensor, new: Tensor) -> bool:
     if a is None or b is None:
         return a is None
     return len(a) == len(b) and all(dims_equal(x, y) is not False for x, y in zip(a, b, strict=True))
-
-
-def _loses_failures(found: Splice) -> bool:
-    """True if a node that may fail is needed neither by a result nor by an effect, and so would be dropped."""
-    inside = set(found.nodes)
-    known: dict[Body, bool] = {}
-    needed: set[Node] = set()
-    stack = [t.op for t in found.outputs if t is not None]
-    stack += [n for n in found.nodes if n.op.has_effect]
-    while stack:
-        node = stack.pop()
-        if node in inside and node not in needed:
-            needed.add(node)
-            stack += [t.op for t in node.inputs]
-            stack += node.control_inputs
-    return any(node not in needed and not is_quiet(node, known) for node in found.nodes)

@@ -9,7 +9,7 @@ from graphflow.subgraph import Subgraph
 __all__ = ["sink_broadcasts"]
 
 
-def sink_broadcasts(subgraph: Subgraph) -> Subgraph:
+def sink_broadcasts(subgraph: Subgraph, symbolic: bool = False) -> Subgraph:
     """Let an elementwise op read what was broadcast, and broadcast its result if that is still needed.
 
         %1 = broadcast_to(%0, [1000])
@@ -18,7 +18,12 @@ def sink_broadcasts(subgraph: Subgraph) -> Subgraph:
 
     Every element is computed from the same operands, so every bit stays. Fires only on static shapes, when
     all inputs are broadcasts or need none. O(V + E).
+
+    symbolic: fire on symbolic sizes too, every symbol taken to be 2 or more.
     """
+
+    def known(t: Tensor) -> bool:
+        return t.type.is_static or (symbolic and t.type.shape is not None)
     broadcast_to = OPS.get("broadcast_to")
 
     def source(t: Tensor) -> Tensor:
@@ -33,7 +38,7 @@ def sink_broadcasts(subgraph: Subgraph) -> Subgraph:
         else:
             return None
         sources = tuple([source(t) for t in inputs])
-        if any(not t.type.is_static for t in sources) or not node.outputs[0].type.is_static:
+        if not all(map(known, sources)) or not known(node.outputs[0]):
             return None
         small = node.rebuilt(sources, node.attrs, ())
         wanted = node.outputs[0].type

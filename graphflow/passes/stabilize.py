@@ -23,32 +23,38 @@ _MOST_ROUNDS = 5
 Groups = Mapping[Tensor, Exponential]
 
 
+Plans = Mapping[Node, Plan] | None
+
+
 class _Rule(NamedTuple):
-    """A rule, and ops without which there is nothing for it in a graph."""
+    """A rule, the ops without which there is nothing for it in a graph, and those that make its node's last operand."""
 
-    plans: Callable[[Node, Uses, Groups], Mapping[Node, Plan] | None]
+    plans: Callable[[Node, Uses, Groups], Plans]
     needs: frozenset[str]
+    last: frozenset[str]
 
 
-def _rules(
-    *rows: tuple[Callable[[Node, Uses, Groups], Mapping[Node, Plan] | None], str],
-) -> tuple[_Rule, ...]:
-    return tuple([_Rule(function, frozenset(needs.split())) for function, needs in rows])
+def _rules(*rows: tuple[Callable[[Node, Uses, Groups], Plans], str, str]) -> tuple[_Rule, ...]:
+    return tuple(
+        [_Rule(plans, frozenset(needs.split()), frozenset(last.split())) for plans, needs, last in rows]
+    )
 
 
 RULES: Mapping[str, tuple[_Rule, ...]] = {
-    "divide": _rules((gradient_of_log_sigmoid, "sigmoid multiply")),
-    "erf": _rules((gelu, "multiply")),
-    "exp": _rules((gradient_of_log_softmax, "sum divide multiply"), (one_plus_exp, "add")),
+    "divide": _rules((gradient_of_log_sigmoid, "sigmoid multiply", "sigmoid subtract add")),
+    "erf": _rules((gelu, "multiply", "multiply divide")),
+    "exp": _rules((gradient_of_log_softmax, "sum divide multiply", ""), (one_plus_exp, "add", "")),
     "log": _rules(
-        (log_of_softmax, "exp sum"), (log_softmax, "exp sum subtract"), (log_of_sigmoid, "sigmoid")
+        (log_of_softmax, "exp sum", "divide multiply"),
+        (log_softmax, "exp sum subtract", ""),
+        (log_of_sigmoid, "sigmoid", "sigmoid subtract add"),
     ),
-    "log1p": _rules((log1p_of_exp, "exp"), (log_of_sigmoid, "sigmoid")),
-    "sigmoid": _rules((silu, "multiply")),
-    "subtract": _rules((mean_of_squares_less_squared_mean, "sum")),
-    "tanh": _rules((gelu, "multiply")),
+    "log1p": _rules((log1p_of_exp, "exp", "exp"), (log_of_sigmoid, "sigmoid", "negative multiply")),
+    "sigmoid": _rules((silu, "multiply", "")),
+    "subtract": _rules((mean_of_squares_less_squared_mean, "sum", "square multiply")),
+    "tanh": _rules((gelu, "multiply", "multiply")),
 }
-"""Rules by the op of the node that they are asked about: the rarest in what they look for."""
+"""Rules by the op of the node that they are asked about: the rarest in what they look for. Larger patterns first."""
 
 
 def stabilize_fast(subgraph: Subgraph) -> Subgraph:
@@ -86,33 +92,34 @@ def _round(subgraph: Subgraph) -> Subgraph:
     rules = {
         name: found
         for name, listed in RULES.items()
-        if name in names and (found := [rule.plans for rule in listed if rule.needs <= names])
+        if name in names and (found := [rule for rule in listed if rule.needs <= names])
     }
-    shiftable = "exp" in names and "sum" in names
-    if not rules and not shiftable:
+    asked = [node for node in subgraph.nodes if node.op.name in rules and _rules_for(node, rules)]
+    sums = [n for n in subgraph.nodes if n.op.name == "sum" and n.inputs[0].op.op.name == "exp"]
+    if not asked and not sums:
         return subgraph
     uses = Uses(subgraph)
-    plans: dict[Node, Plan] = {}
-    groups: Groups = {}
-    if shiftable:
-        sums = [n for n in subgraph.nodes if n.op.name == "sum" and n.inputs[0].op.op.name == "exp"]
-        groups = exponentials(sums, uses) if sums else {}
-        plans.update(_shifts(groups))
+    groups = exponentials(sums, uses)
+    plans = _shifts(groups)
     taken: set[Node] = set()
-    for node in reversed(subgraph.nodes):  # what is made of more nodes comes later, and first here
-        table = rules.get(node.op.name)
-        if table is None or node in taken or node.control_inputs:
-            continue
-        if node not in uses.kept and not uses.of(node.outputs[0]):
-            continue  # only asked for its shape
-        for function in table:
-            made = function(node, uses, groups)
+    for node in reversed(asked):  # what is made of more nodes comes later, and first here
+        if node in taken or (node not in uses.kept and not uses.of(node.outputs[0])):
+            continue  # the latter: only asked for its shape
+        for rule in _rules_for(node, rules):
+            made = rule.plans(node, uses, groups)
             if made is not None and taken.isdisjoint(made):
                 plans.update(made)
                 taken.update(made)
                 taken.update([n for plan in made.values() for n in plan.ends])
                 break
     return rewrite_planned(subgraph, plans)
+
+
+def _rules_for(node: Node, rules: Mapping[str, list[_Rule]]) -> list[_Rule]:
+    if node.control_inputs:
+        return []
+    last = node.inputs[-1].op.op.name
+    return [rule for rule in rules[node.op.name] if not rule.last or last in rule.last]
 
 
 def _shifts(groups: Groups) -> dict[Node, Plan]:

@@ -96,21 +96,19 @@ class _Loop:
         rows: list[dict[int, Tensor]] = [{} for _ in self.stack_used]
         backwards = self.is_scan and self.node.attrs["reverse"]
         for t in reversed(range(trips)) if backwards else range(trips):
-            if made.nodes and not all(map(is_row_major, carry)):
-                return None  # the loop would have copied what one iteration hands to the next
             for row, value in zip(rows[self.n_ys :], carry, strict=True):
                 row[t] = value
             if self.test is not None:
                 made.add(self.test, [_number(made, t), *carry, *consts])
             items = [_element(made, e, t) for e in elems]
             results = made.add(self.step, [_number(made, t), *carry, *items, *consts])
-            carry = results[: self.n]
+            carry = [made.own(value) for value in results[: self.n]]  # as the loop copies what it hands on
             for row, value in zip(rows, results[self.n :], strict=False):
                 row[t] = value
         if self.test is not None:
             made.add(self.test, [_number(made, trips), *carry, *consts])
         outputs: list[Tensor | None] = [
-            made.held(t) if use else None for t, use in zip(carry, self.carry_used, strict=True)
+            made.result(t) if use else None for t, use in zip(carry, self.carry_used, strict=True)
         ]
         if not self.is_scan:
             outputs.append(_constant(made, np.arange(trips, dtype=np.int64)) if self.counter_used else None)
@@ -152,5 +150,6 @@ def _stacked(made: Inlining, rows: Sequence[Tensor], like: Tensor) -> Tensor:
     """The rows along a new first axis; `like` has the type of the whole."""
     if not rows:
         return _constant(made, np.zeros((0, *like.type.dims[1:]), like.type.dtype))
+    rows = [made.own(t) for t in rows] if len(rows) == 1 else rows
     parts = tuple([made.apply("expand_dims", (t,), {"axis": (0,)}) for t in rows])
     return parts[0] if len(parts) == 1 else made.apply("concat", parts, {"axis": 0})

@@ -63,6 +63,7 @@ class _Group:
     reuses: tuple[int, ...]
     workspace: int
     n_after: int
+    frees_nothing: bool
 
 
 @dataclass(slots=True)
@@ -117,31 +118,30 @@ class _Contraction:
     def add(self, task: int) -> None:
         if self.plain[task] is not None:
             return
-        p = self.problem
-        home = self.home
+        p, home, groups = self.problem, self.home, self.groups
+        uses = p.uses[task]
         group = _Group(
             [task],
             dict.fromkeys([home[t] for t in self.waits[task]]),
             p.makes[task],
-            p.uses[task],
+            uses,
             p.reuses[task],
             p.workspace[task],
             self.n_after[task],
+            not uses or self.kept.issuperset(uses),
         )
         for number in tuple(group.before):
-            self._take_in(number, group)
-        if not self._append(group):
-            self.groups[task] = group
+            other = groups[number]
+            if other is not None and other.frees_nothing and other.n_after == 1:
+                self._take_in(number, other, group)
+        if not (group.reuses and self._append(group)):
+            groups[task] = group
 
-    def _take_in(self, number: int, group: _Group) -> None:
-        """Run an earlier group right before `group`, if that changes nothing."""
+    def _take_in(self, number: int, other: _Group, group: _Group) -> None:
+        """Run an earlier group that frees nothing right before `group`, if that changes nothing."""
         nbytes, kept, n_readers = self.problem.nbytes, self.kept, self.n_readers
-        other = self.groups[number]
-        if other is None or other.n_after != 1 or len(group.makes) > 1:
+        if len(group.makes) > 1:
             return
-        for b in other.uses:
-            if b not in kept:
-                return
         size = 0
         for b in other.makes:
             if b in kept or n_readers[b] != 1 or b not in group.uses:
@@ -162,11 +162,12 @@ class _Contraction:
         group.uses = tuple(dict.fromkeys([*[b for b in group.uses if b not in other.makes], *other.uses]))
         group.reuses = reuses
         group.workspace = hidden
+        group.frees_nothing = self.kept.issuperset(group.uses)
         self.groups[number] = None
 
     def _append(self, group: _Group) -> bool:
         """Run `group` right after an earlier group that makes the bytes which it turns into its result."""
-        if len(group.makes) != 1 or not group.reuses:
+        if len(group.makes) != 1:
             return False
         nbytes = self.problem.nbytes
         result = group.makes[0]
@@ -188,6 +189,7 @@ class _Contraction:
             other.tasks += group.tasks
             other.makes = group.makes
             other.uses = tuple(dict.fromkeys([*other.uses, *[x for x in group.uses if x != b]]))
+            other.frees_nothing = self.kept.issuperset(other.uses)
             other.n_after += group.n_after - 1
             for n in group.before:
                 earlier = self.groups[n]

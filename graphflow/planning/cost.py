@@ -14,7 +14,7 @@ from typing import Any
 from graphflow.graph import Node
 from graphflow.op import Attrs, Op, Trait
 from graphflow.ops.fused import ClusterBody
-from graphflow.planning.rates import CALL_SECONDS, INTEGER_DIVISION, RATES
+from graphflow.planning.rates import ACROSS, CALL_SECONDS, INTEGER_DIVISION, RATES
 from graphflow.types import TensorType, dtype_name
 
 __all__ = [
@@ -41,7 +41,7 @@ class Machine:
         `bytes_per_second`. They rank nodes and find the critical path, and are not a promise of seconds.
     """
 
-    call_seconds: float = 8e-7
+    call_seconds: float = 6e-7
     kernel_seconds: float = 5e-6
     matrix_flops: float = 7.8e10
     plain_flops: float = 2e9
@@ -90,21 +90,22 @@ Kind = tuple[str, str, int]
 class Calibration:
     """What profiled runs say about the model. An empty one says nothing.
 
-    seconds: of nodes by name and kind: the measured figure is taken as it is where both are met again.
+    seconds: by a node's name, its op and the bytes it touches: taken as they were measured where all three are met again.
     factors: by kind of call, measured over modelled seconds; the nearest size of the same op and dtype serves too.
-    overall: the same for all calls together, for ops that no run had.
+    overall: the same for all kinds together, for ops that no run had.
     """
 
-    seconds: Mapping[tuple[str, Kind], float] = field(default_factory=dict)
+    seconds: Mapping[tuple[str, str, int], float] = field(default_factory=dict)
     factors: Mapping[Kind, float] = field(default_factory=dict)
     overall: float = 1.0
 
-    def corrected(self, cost: Cost, kind: Kind, name: str | None = None) -> Cost:
-        """The cost with seconds as they were measured, or scaled by what is nearest."""
-        if name is not None:
-            known = self.seconds.get((name, kind))
-            if known is not None:
-                return Cost(cost.flops, cost.nbytes, known)
+    def measured(self, cost: Cost, op: Op, name: str | None) -> Cost | None:
+        """The cost with the seconds that were measured of that very node; None where none were."""
+        known = None if name is None else self.seconds.get((name, op.name, cost.nbytes))
+        return None if known is None else Cost(cost.flops, cost.nbytes, known)
+
+    def corrected(self, cost: Cost, kind: Kind) -> Cost:
+        """The cost with seconds scaled by what was measured of calls like it."""
         return Cost(cost.flops, cost.nbytes, cost.seconds * self.factor(kind))
 
     def factor(self, kind: Kind) -> float:
@@ -113,7 +114,7 @@ class Calibration:
         for step in range(_LARGEST_CLASS):
             near = [
                 self.factors[k]
-                for k in {(op, dtype, size - step), (op, dtype, size + step)}
+                for k in ((op, dtype, size - step), (op, dtype, size + step))
                 if k in self.factors
             ]
             if near:
@@ -159,7 +160,7 @@ def kernel_cost(
         seconds = _cluster_seconds(attrs["body"], nbytes, machine)
     else:
         seconds = _overhead(op, machine) + max(
-            _compute_seconds(op, flops, inputs, outputs, machine), machine.move_seconds(nbytes)
+            _compute_seconds(op, attrs, flops, inputs, outputs, machine), machine.move_seconds(nbytes)
         )
         if op.is_view:  # not as a view, then, but element by element
             count = made // max(1, outputs[0].dtype.itemsize)
@@ -167,7 +168,8 @@ def kernel_cost(
     cost = Cost(flops, nbytes, seconds)
     if calibration is None:
         return cost
-    return calibration.corrected(cost, kernel_kind(op, inputs, outputs, nbytes), name)
+    kind = kernel_kind(op, inputs, outputs, nbytes)
+    return calibration.measured(cost, op, name) or calibration.corrected(cost, kind)
 
 
 def _flops(op: Op, attrs: Attrs, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> int:
@@ -189,7 +191,12 @@ def _overhead(op: Op, machine: Machine) -> float:
 
 
 def _compute_seconds(
-    op: Op, flops: int, inputs: Sequence[TensorType], outputs: Sequence[TensorType], machine: Machine
+    op: Op,
+    attrs: Attrs,
+    flops: int,
+    inputs: Sequence[TensorType],
+    outputs: Sequence[TensorType],
+    machine: Machine,
 ) -> float:
     if not flops:
         return 0.0
@@ -200,16 +207,25 @@ def _compute_seconds(
     if known is not None:
         if first.dtype.kind in "iu" and op.name in ("floor_divide", "remainder", "fmod"):
             return flops / (INTEGER_DIVISION * 1e9)
+        if op.name in ACROSS and not _along_last(attrs.get("axis"), len(first.dims)):
+            known = ACROSS[op.name]
         return wide * flops / (known[size > 4] * 1e9)
+    if op.flops is None or (op.is_elementwise and flops <= _count(outputs[0])):
+        return wide * flops / (machine.vector_flops if size <= 4 else machine.vector_flops / 2)
     if op.is_elementwise:
-        if flops <= _count(outputs[0]):
-            return wide * flops / (machine.vector_flops if size <= 4 else machine.vector_flops / 2)
         return wide * flops / machine.plain_flops
     if op.traits & Trait.BLAS:
         rate = machine.matrix_flops if size <= 4 else machine.matrix_flops / 2
         stack = math.prod([d for d in outputs[0].dims[:-2] if isinstance(d, int)])
         return wide * flops / rate + stack * _STACKED_SECONDS
     return wide * flops / machine.plain_flops
+
+
+def _along_last(axis: Any, rank: int) -> bool:
+    """Whether these axes, all of them for None, have the last among them."""
+    return axis is None or any(
+        a % rank == rank - 1 for a in (axis if isinstance(axis, tuple) else (axis,)) if rank
+    )
 
 
 def _cluster_seconds(body: ClusterBody, nbytes: int, machine: Machine) -> float:
@@ -223,7 +239,7 @@ def _cluster_seconds(body: ClusterBody, nbytes: int, machine: Machine) -> float:
         calls += 1
         of = [types[k] for k in s.inputs]
         touched = sum([t.nbytes or 0 for t in of]) + (s.type.nbytes or 0)
-        work = _compute_seconds(s.op, _flops(s.op, s.attrs, of, [s.type]), of, [s.type], machine)
+        work = _compute_seconds(s.op, s.attrs, _flops(s.op, s.attrs, of, [s.type]), of, [s.type], machine)
         seconds += max(work, touched / _BLOCK_BYTES_PER_SECOND)
     blocks = -(-body.rows // max(1, body.block_rows))
     overhead = machine.kernel_seconds + blocks * calls * machine.call_seconds
@@ -243,7 +259,8 @@ def node_cost(node: Node, machine: Machine, calibration: Calibration | None = No
         return FREE
     if op.is_control:
         parts = [node_cost(n, machine, calibration) for body in node.attrs["bodies"] for n in body.nodes]
-        return repeated(parts, trip_count(op, node.attrs, inputs), machine)
+        cost = repeated(parts, trip_count(op, node.attrs, inputs), machine)
+        return (None if calibration is None else calibration.measured(cost, op, node.name)) or cost
     return kernel_cost(op, node.attrs, inputs, outputs, machine, calibration, node.name)
 
 

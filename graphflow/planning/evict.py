@@ -85,7 +85,10 @@ class _Eviction:
             self.now = task
             if task == commit:
                 self._prepare_commit()
-            self._run_all([*self.held.missing([task]), task])
+            if self.held.is_idle(task):
+                self.uses[self.tasks.shown[task]].pop()
+            else:
+                self._run_all([*self.held.missing([task]), task])
             if len(self.done) > MOST_STEPS * n:
                 return None
         if commit == n:

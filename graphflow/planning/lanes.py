@@ -22,6 +22,7 @@ __all__ = [
     "one_lane",
     "plan_lanes",
     "schedule_peak_nbytes",
+    "timed",
     "waits",
 ]
 
@@ -77,14 +78,14 @@ def plan_lanes(
             lane[t] = coarse.lane[k]
     first = [t for k in coarse.order for t in groups.members[k]]
     if memory is None or limit is None:
-        found = _timed(tasks, lane, first, HANDOVER_SECONDS)
+        found = timed(tasks, lane, first, HANDOVER_SECONDS)
     else:
         found = list_schedule_on(tasks, lane, first, memory, limit)
     return found if alone.makespan - found.makespan > least else alone
 
 
-def _timed(
-    tasks: TaskGraph, lane: Sequence[int], order: Sequence[int], handover_seconds: float
+def timed(
+    tasks: TaskGraph, lane: Sequence[int], order: Sequence[int], handover_seconds: float = 0.0
 ) -> LaneSchedule:
     """When each task runs if every lane takes its tasks in the order given, which respects every edge."""
     n = len(lane)

@@ -76,11 +76,14 @@ class _Builder:
     workspace: dict[int, int] = field(default_factory=dict)
     root: dict[Tensor, int] = field(default_factory=dict)  # the buffer that a value is in, if it is in one
     planned: list[bool] = field(default_factory=list)  # by buffer: whether it is in the arena
-    strided: set[Tensor] = field(default_factory=set)  # views that are not C-contiguous
+    views: dict[Tensor, bool] = field(default_factory=dict)  # with whether they are C-contiguous
     fetched: set[Tensor] = field(default_factory=set)
     wanted: set[Tensor] = field(default_factory=set)  # filled where control flow makes only what is
     size_of: dict[TensorType, int] = field(default_factory=dict)  # bytes; -1: it depends on data
     n_feeds: int = 0  # the first buffers are those of feeds
+    current: dict[Tensor, int] = field(
+        default_factory=dict
+    )  # by variable: the buffer of a value yet to be copied in
     last_write: dict[Tensor, int] = field(default_factory=dict)  # by variable
     reads: dict[Tensor, list[int]] = field(default_factory=dict)  # by variable: since the last write
     last_effect: int = -1
@@ -177,6 +180,8 @@ class _Builder:
     def _after_write(self, task: int, read: Node, earlier: dict[int, None]) -> None:
         handle = read.inputs[0]
         self.reads.setdefault(handle, []).append(task)
+        if handle in self.current:
+            self.root[read.outputs[0]] = self.current[handle]
         if handle in self.last_write:
             earlier[self.last_write[handle]] = None
 
@@ -217,11 +222,10 @@ class _Builder:
         if len(node.outputs) != 1:
             return False
         source, made = node.inputs[0], node.outputs[0]
-        contiguous = node.op.view(source.type, made.type, node.attrs, source not in self.strided)
+        contiguous = node.op.view(source.type, made.type, node.attrs, self.views.get(source, True))
         if contiguous is None:
             return False
-        if not contiguous:
-            self.strided.add(made)
+        self.views[made] = contiguous
         if source in self.root:
             self.root[made] = self.root[source]
         if self._size(made.type) < 0:
@@ -254,7 +258,7 @@ class _Builder:
         for k, t in enumerate(node.outputs):
             made = root[t]
             size = nbytes[made]
-            if not planned[made] or all(nbytes[b] != size for b in used):
+            if not planned[made] or size not in [nbytes[b] for b in used]:
                 continue
             if node.op is FUSED:
                 donors = tuple([node.inputs[d] for d in node.attrs["body"].reuses[k]])
@@ -264,7 +268,7 @@ class _Builder:
                 continue
             for x in donors:
                 b = root.get(x, -1)
-                if b >= 0 and planned[b] and x.type == t.type and not x.op.op.is_view:
+                if b >= 0 and planned[b] and x.type == t.type and x not in self.views:
                     for y in node.inputs:
                         if y is not x and root.get(y, -1) == b:
                             break
@@ -280,18 +284,17 @@ class _Builder:
         write = self.writes[node]
         if write.direct:
             return (), write.producer is None
-        value, t = node.inputs[1], node.outputs[0]
+        (handle, value), t = node.inputs, node.outputs[0]
         held = self.root.get(value, -1)
         size = self._size(t.type)
-        if size >= 0 and not (
-            held >= 0 and self.planned[held] and value.type == t.type and not value.op.op.is_view
-        ):
-            made = self._new(t, size, planned=True)
-            self.kept[made] = None
-            return (made,), True
+        whole = held >= 0 and self.planned[held] and value.type == t.type and value not in self.views
+        copies = size >= 0 and not whole
+        if copies:
+            held = self._new(t, size, planned=True)
         if held >= 0:
             self.kept[held] = None
-        return (), False
+            self.root[t] = self.current[handle] = held
+        return ((held,) if copies else ()), copies
 
     def _add_workspace(self, task: int, node: Node) -> None:
         rule = node.op.workspace

@@ -12,7 +12,10 @@ __all__ = ["OrderProblem", "best_order", "bound_nbytes", "live_nbytes", "peak_nb
 EXACT_TASKS = 12
 """Problems of up to this many tasks are searched to the end."""
 
-LOOKS = 6_000
+MANY_TASKS = 20_000
+"""Larger problems are tried with two rules only."""
+
+LOOKS = 5_000
 """Looks at tasks that the searches of a larger problem may take: 5 to 10 ms in all."""
 
 
@@ -31,7 +34,8 @@ def best_order(problem: OrderProblem) -> tuple[int, ...]:
     smaller = contracted.problem
     linked = links(smaller)
     order, reached, enough = list(range(len(smaller.before))), peak, 0
-    for rule in (None, *LIST_ORDERS):
+    n_rules = 2 if len(order) > MANY_TASKS else len(LIST_ORDERS)
+    for rule in (None, *LIST_ORDERS[:n_rules]):
         tried = order if rule is None else rule(smaller, linked)
         live = live_nbytes(smaller, tried)
         highest = max(live)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from graphflow.graph import Node, Tensor, detached
 from graphflow.op import Trait
@@ -49,7 +49,7 @@ _RECENT = 16
 class Tasks:
     """What may be asked of a subgraph in plain numbers.
 
-    problem: its buffers, by task. maker: for each buffer the task that makes it, -1 for what is there before the run.
+    problem: its buffers, by task; a view uses what it shows. maker: for each buffer the task that makes it, -1 for what is there before the run.
     views: for each task, those it reads that are views: tasks which make no buffer of their own.
     shown: for each task that is such a view, the buffer whose bytes it shows; else -1.
     again: which tasks may run a second time. costs: by the cost model. fixed: buffers that live to the end.
@@ -80,24 +80,34 @@ def tasks_of(subgraph: Subgraph, machine: Machine) -> Tasks:
     task_of = {node: i for i, node in enumerate(nodes)}
     fed = set(subgraph.inputs)
     maker = [-1] * len(problem.nbytes)
+    held: dict[Tensor, int] = {}  # the buffer that a value is in
+    uses = list(problem.uses)
     views: list[tuple[int, ...]] = []
     shown: list[int] = []
-    again: list[bool] = []
     for i, node in enumerate(nodes):
-        for b in problem.makes[i]:
+        makes = problem.makes[i]
+        for b in makes:
             maker[b] = i
-        read = [task_of[t.op] for t in node.inputs if t not in fed and t.op in task_of]
+        held.update(zip(node.outputs, makes, strict=False))
+        read = [task_of[t.op] for t in node.inputs if t in held and t not in fed]
         views.append(tuple(dict.fromkeys([j for j in read if shown[j] >= 0])))
-        is_view = not problem.makes[i] and len(node.outputs) == 1 and node.op.is_view and problem.uses[i]
-        shown.append(problem.uses[i][0] if is_view else -1)
-        again.append(not node.op.traits & _NOT_AGAIN and _is_static(node))
+        shown.append(-1)
+        if (
+            node.op.is_view
+            and not makes
+            and node.inputs
+            and node.inputs[0] in held
+            and node.op.name != "read"
+        ):
+            shown[i] = held[node.outputs[0]] = held[node.inputs[0]]
+            uses[i] = (shown[i],)
     return Tasks(
         subgraph,
-        problem,
+        replace(problem, uses=tuple(uses)),
         tuple(maker),
         tuple(views),
         tuple(shown),
-        tuple(again),
+        tuple([not node.op.traits & _NOT_AGAIN and _is_static(node) for node in nodes]),
         tuple([node_cost(node, machine) for node in nodes]),
         frozenset(problem.kept),
         _commit(nodes),
@@ -141,6 +151,15 @@ class Held:
         shown = self.tasks.shown[task]
         if shown >= 0:
             self.seen[task] = self.made[shown]
+
+    def is_idle(self, task: int) -> bool:
+        """True for a view of what is not there: whoever reads it makes it anew."""
+        b = self.tasks.shown[task]
+        return (
+            b >= 0
+            and not self.there[b]
+            and self.tasks.subgraph.nodes[task] not in self.tasks.subgraph.targets
+        )
 
     def brought(self, buffer: int) -> None:
         """Note that a buffer was made or brought back."""
@@ -265,7 +284,7 @@ class _Writer:
     host: str | None
     nodes: list[Node] = field(default_factory=list)
     current: dict[Tensor, Tensor] = field(default_factory=dict)
-    copies: dict[Tensor, Tensor] = field(default_factory=dict)  # what was put aside
+    keys: dict[Tensor, Tensor] = field(default_factory=dict)  # to what was put aside
     moved: dict[Node, Node] = field(default_factory=dict)
     stands_for: dict[Node, Node] = field(default_factory=dict)
     anchor: Node | None = None
@@ -278,9 +297,10 @@ class _Writer:
         written = {n.inputs[1].op for n in subgraph.nodes if n.op.name == "assign"}
         group: set[Node] = set()  # what was brought back or run again since the last node of the plain run
         for kind, number in steps:
-            if kind != "run":
-                t = self.tasks.tensor(number)
-                group.update(self._spill(t) if kind == "spill" else self._restore(t))
+            if kind == "spill":
+                self._spill(self.tasks.tensor(number))
+            elif kind == "restore":
+                group.add(self._restore(self.tasks.tensor(number)))
             elif ran[number]:
                 group.add(self._again(subgraph.nodes[number], group))
             else:
@@ -326,19 +346,20 @@ class _Writer:
         self._add(fresh, node, node.outputs)
         return fresh
 
-    def _spill(self, t: Tensor) -> tuple[Node, ...]:
+    def _spill(self, t: Tensor) -> None:
         attrs = {"to": "disk" if self.host is None else "host"}
         made = detached(t.op, SPILL, (self.current.get(t, t),), attrs, (), f"{t.op.name}/aside")
-        if self.host is not None:
-            made.device = self.host
+        made.device = made.device if self.host is None else self.host
         self._add(made, t.op)
-        self.copies[t] = made.outputs[0]
-        return ()
+        self.keys[t] = made.outputs[0]
 
-    def _restore(self, t: Tensor) -> tuple[Node, ...]:
-        made = detached(t.op, RESTORE, (self.copies[t],), {}, self._after(), f"{t.op.name}/back")
-        self._add(made, t.op, (t,))
-        return (made,)
+    def _restore(self, t: Tensor) -> Node:
+        attrs = {"dtype": t.type.dtype, "shape": t.type.shape}
+        made = detached(t.op, RESTORE, (self.keys[t],), attrs, self._after(), f"{t.op.name}/back")
+        made.device = made.device if self.host is None else self.host
+        self._add(made, t.op)
+        self.current[t] = made.outputs[0]
+        return made
 
 
 def _same(a: Sequence[object], b: Sequence[object]) -> bool:

@@ -265,6 +265,8 @@ def _steps(turn: Turn, whole: _Segment) -> tuple[Step, ...]:
             for b, m in enumerate(maker):
                 if 0 <= m < segment.start and tasks.again[m] and b not in tasks.fixed and b not in path:
                     held.there[b] = False
+        if held.is_idle(task):
+            continue
         again = held.missing([task]) if task > turn.at else []
         for t in again:
             held.ran(t)

@@ -103,7 +103,7 @@ def operand_values(dtype: np.dtype[Any], count: int) -> list[np.ndarray[Any, Any
 
 
 def run(subgraph: Subgraph, feeds: Iterable[Any]) -> list[np.ndarray[Any, Any]]:
-    """The outputs, by the kernels one by one."""
+    """The outputs, by the kernels one by one; what a kernel writes lies in rows, as in the buffers of a session."""
     env: dict[gf.Tensor, Any] = dict(zip(subgraph.inputs, feeds, strict=True))
     with np.errstate(all="ignore"):
         for node in subgraph.nodes:
@@ -111,8 +111,11 @@ def run(subgraph: Subgraph, feeds: Iterable[Any]) -> list[np.ndarray[Any, Any]]:
                 env[node.outputs[0]] = node.attrs["value"].array
             elif node.type != "placeholder":
                 assert node.op.kernel is not None
-                value = node.op.kernel(np, *[env[t] for t in node.inputs], **node.attrs)
-                env.update(zip(node.outputs, value if len(node.outputs) > 1 else (value,), strict=True))
+                result = node.op.kernel(np, *[env[t] for t in node.inputs], **node.attrs)
+                values = result if len(node.outputs) > 1 else (result,)
+                if not node.op.is_view or node.type in ("reshape", "flatten", "reshape_like"):
+                    values = [np.ascontiguousarray(v).reshape(v.shape) for v in values]
+                env.update(zip(node.outputs, values, strict=True))
     return [np.asarray(env[t]) for t in subgraph.outputs]
 
 
@@ -152,30 +155,30 @@ def applied(
     return subgraph, after, values
 
 
-def check_exact(function: Pass, row: Row) -> None:
-    """The row's ops are left, and every bit stays, for each dtype."""
+def check_exact(function: Pass, row: Row, shape: tuple[Any, ...] | None = None) -> None:
+    """The row's ops are left, and every bit stays, for each dtype; operands are of that shape."""
     for dtype in row.dtypes:
-        before, after, values = applied(function, row.before, dtype)
+        before, after, values = applied(function, row.before, dtype, shape)
         assert ops_of(after) == row.left, dtype
         for old, new in zip(run(before, values), run(after, values), strict=True):
             assert dtype_name(old.dtype) == dtype_name(new.dtype)
             assert bits(old) == bits(new), f"{row.text} of {dtype}"
 
 
-def check_kept(function: Pass, row: Row) -> None:
+def check_kept(function: Pass, row: Row, shape: tuple[Any, ...] | None = None) -> None:
     """The pass leaves the expression as it is."""
     for dtype in row.dtypes:
-        before, after, _ = applied(function, row.before, dtype)
+        before, after, _ = applied(function, row.before, dtype, shape)
         assert after is before, f"{row.text} of {dtype} became {ops_of(after)}"
 
 
-def check_close(function: Pass, row: Row, operations: int = 8, low: float = 0.2, high: float = 3.0) -> None:
-    """The row's ops are left, and values in [low, high] stay within `operations` roundings of the largest of them."""
+def check_close(function: Pass, row: Row, shape: tuple[Any, ...] | None = None, operations: int = 8) -> None:
+    """The row's ops are left, and results of numbers in [0.2, 3] stay within `operations` roundings of the largest."""
     for dtype in row.dtypes:
-        before, after, values = applied(function, row.before, dtype)
+        before, after, values = applied(function, row.before, dtype, shape)
         assert ops_of(after) == row.left, dtype
         rng = np.random.default_rng(3)
-        plain = [rng.uniform(low, high, v.shape).astype(v.dtype) for v in values]
+        plain = [rng.uniform(0.2, 3, v.shape).astype(v.dtype) for v in values]
         eps = float(ml_dtypes.finfo(SUPPORTED[dtype]).eps)
         for old, new in zip(run(before, plain), run(after, plain), strict=True):
             wide = np.complex128 if old.dtype.kind == "c" else np.float64

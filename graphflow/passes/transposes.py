@@ -1,0 +1,105 @@
+"""Transposes on both sides of elementwise ops cancel: what is between is computed in the order that the data have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from graphflow.graph import Node, Tensor
+from graphflow.op import OPS
+from graphflow.passes.operand_rules import OperandRules
+from graphflow.passes.operands import Readers, in_place_of, maker
+from graphflow.passes.rules import Inputs
+
+__all__ = ["transposes_around"]
+
+_MOST_NODES = 24
+"""Nodes between two transposes that are looked through."""
+
+_ROUNDED_ONCE = frozenset(
+    (
+        *("add", "subtract", "multiply", "divide", "negative", "abs", "sign", "square", "sqrt", "reciprocal"),
+        *("maximum", "minimum", "relu", "where", "cast", "floor", "ceil", "trunc", "round", "copysign"),
+        *(
+            "equal",
+            "not_equal",
+            "less",
+            "less_equal",
+            "greater",
+            "greater_equal",
+            "isnan",
+            "isinf",
+            "isfinite",
+        ),
+        *("logical_and", "logical_or", "logical_xor", "logical_not"),
+        *("bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_invert"),
+    )
+)
+"""Elementwise ops whose results, of real operands, IEEE 754 leaves no choice: however their operands lie in memory."""
+
+_ELEMENTWISE = frozenset([name for name, op in OPS.items() if op.is_elementwise])
+
+
+def transposes_around(readers: Readers, *, exact: bool) -> OperandRules:
+    """permute_dims(f(permute_dims(x))) = f(x), where the second transposition undoes the first.
+
+    exact: only where nobody can tell that operands and result lie otherwise in memory than before.
+    """
+    names = _ROUNDED_ONCE if exact else _ELEMENTWISE
+
+    def transposed_back(node: Node, inputs: Inputs) -> Inputs | None:
+        axes = node.attrs["axes"]
+        if axes is None or any(a < 0 for a in axes) or not readers.only_one(inputs[0]):
+            return None
+        if exact and not all(_cannot_tell(user) for user in readers.users(node.outputs[0])):
+            return None
+        back = tuple(sorted(range(len(axes)), key=axes.__getitem__))
+        cone = _between(inputs[0], back, names, readers.only_one)
+        if not cone:
+            return None
+        new: dict[Tensor, Tensor] = {}
+        for part in cone:
+            operands = tuple([new[t] if t in new else _untransposed(t) for t in part.inputs])
+            new[part.outputs[0]] = part.rebuilt(operands, part.attrs, ()).outputs[0]
+        return in_place_of(node, new[inputs[0]])
+
+    return {"permute_dims": dict.fromkeys(sorted(names), (transposed_back,))}
+
+
+def _between(
+    t: Tensor, axes: tuple[int, ...], names: frozenset[str], only_one: Callable[..., bool]
+) -> list[Node] | None:
+    """The elementwise nodes from transposed operands to `t`, in order; None if an operand is neither that nor a scalar."""
+    found: list[Node] = []
+    stack = [t]
+    crossed = False
+    while stack:
+        t = stack.pop()
+        if t.type.shape == ():
+            continue
+        moved = maker(t, "permute_dims")
+        if moved is not None and moved.attrs["axes"] == axes:
+            crossed = True
+            continue
+        part = t.op if t.op.op.name in names and not t.op.control_inputs else None
+        if part is None or not only_one(t) or len(found) == _MOST_NODES:
+            return None
+        if t.type.shape is None or len(t.type.shape) != len(axes) or any(_is_complex(x) for x in part.inputs):
+            return None
+        found.append(part)
+        stack.extend(part.inputs)
+    return found[::-1] if crossed else None
+
+
+def _untransposed(t: Tensor) -> Tensor:
+    return t if t.type.shape == () else t.op.inputs[0]
+
+
+def _is_complex(t: Tensor) -> bool:
+    return t.type.dtype.kind == "c"
+
+
+def _cannot_tell(user: Node | None) -> bool:
+    """Whether a reader gives the same bits however its operand lies in memory; None stands for a fetch."""
+    if user is None or user.op.name == "assign":
+        return True
+    return user.op.name in _ROUNDED_ONCE and not any(_is_complex(t) for t in user.inputs)

@@ -1,0 +1,129 @@
+"""Programs for any sizes: the same bits as planning from the beginning, and None where that could decide otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given
+
+import graphflow as gf
+from graphflow.template import Template
+
+
+def _templates(session: gf.Session) -> list[Template]:
+    return list(dict.fromkeys(t for s in session._alive for t in s.templates if t is not None))
+
+
+def _training() -> tuple[gf.Tensor, gf.Tensor, list[Any]]:
+    x = gf.placeholder("float32", [None, 6], name="x")
+    y = gf.placeholder("float32", [None, 2], name="y")
+    w = gf.Variable(np.linspace(-1, 1, 12, dtype="f4").reshape(6, 2), name="w")
+    b = gf.Variable(np.zeros(2, "f4"), name="b")
+    error = gf.tanh(gf.matmul(x, w) + b) - y
+    loss = gf.mean(gf.square(error)) + gf.mean(gf.max(error, axis=1))
+    return x, y, [loss, gf.train.AdamOptimizer(0.1).minimize(loss), gf.sum(error, axis=0)]
+
+
+def test_training_with_many_batch_sizes() -> None:
+    x, y, fetches = _training()
+    rng = np.random.default_rng(0)
+    ours, plain = gf.Session(), gf.Session(optimize=False)
+    for session in (ours, plain):
+        session.run(gf.global_variables_initializer())
+    for n in (5, 7, 8, 5, 1, 2, 6, 300, 4, 0, 3000, 9):
+        feeds = {x: rng.normal(size=(n, 6)).astype("f4"), y: rng.normal(size=(n, 2)).astype("f4")}
+        with np.errstate(all="ignore"):
+            a, b = ours.run(fetches, feeds), plain.run(fetches, feeds)
+        for value, wanted in zip(a, b, strict=True):
+            assert np.asarray(value).tobytes() == np.asarray(wanted).tobytes()
+    (template,) = _templates(ours)
+    assert template.program_for([(11, 6), (11, 2)]) is not None
+    assert template.program_for([(6, 6), (6, 2)]) is None, "two sizes are equal that were not"
+    assert template.program_for([(1, 6), (1, 2)]) is None
+    assert template.program_for([(11, 6), (12, 2)]) is None
+
+
+def test_a_template_gives_the_program_that_planning_gives() -> None:
+    x, y, fetches = _training()
+    session = gf.Session()
+    session.run(gf.global_variables_initializer())
+    for n in (5, 7):
+        session.run(fetches, {x: np.ones((n, 6)), y: np.ones((n, 2))})
+    (template,) = _templates(session)
+    made = template.program_for([(40, 6), (40, 2)])
+    planned = session.plan(fetches, {x: (40, 6), y: (40, 2)}).program
+    assert made is not None
+    assert str(made) == str(planned)
+    for a, b in zip(made.slots, planned.slots, strict=True):
+        assert a._replace(value=None, place=None) == b._replace(value=None, place=None)
+        assert (a.value is None) == (b.value is None)
+        assert a.value is None or np.array_equal(a.value, b.value)
+    for i, j in zip(made.instructions, planned.instructions, strict=True):
+        assert (i.inputs, i.outputs, i.frees, i.workspace_nbytes) == (
+            j.inputs,
+            j.outputs,
+            j.frees,
+            j.workspace_nbytes,
+        )
+
+
+def test_the_user_hears_of_sizes_that_do_not_fit() -> None:
+    x = gf.placeholder("float32", [None, None], name="x")
+    y = gf.reshape(x, (-1, 6))[3]
+    session = gf.Session()
+    for n in (4, 5, 6):
+        session.run(y, {x: np.ones((n, 12))})
+    with pytest.raises(gf.errors.GraphflowError, match=r"test_template\.py"):
+        session.run(y, {x: np.ones((5, 11))})
+    with pytest.raises(gf.errors.GraphflowError, match=r"test_template\.py"):
+        session.run(y, {x: np.ones((1, 12))})
+
+
+STEPS: list[Callable[[Any, Any], Any]] = [
+    lambda a, b: a + b if a.ndim == b.ndim else a * 2.0,
+    lambda a, b: gf.matmul(a, gf.transpose(b)) if a.ndim == b.ndim == 2 else a,
+    lambda a, b: a - gf.mean(a, axis=0, keepdims=True) if a.ndim else a,
+    lambda a, b: gf.sum(a, axis=-1) if a.ndim else a,
+    lambda a, b: gf.concat([a, a], axis=0) if a.ndim else a,
+    lambda a, b: gf.reshape(a, (-1,)),
+    lambda a, b: a[1:] if a.ndim else a,
+    lambda a, b: a[:, :2] if a.ndim == 2 else a,
+    lambda a, b: gf.zeros_like(a) + gf.cast(gf.size(b), "float64"),
+    lambda a, b: gf.transpose(a),
+    lambda a, b: gf.broadcast_to(gf.mean(a), gf.shape(b)) if b.type.shape is not None else a,
+    lambda a, b: gf.tanh(a) * gf.ones_like(a),
+    lambda a, b: gf.gradients(gf.sum(gf.square(a) * gf.mean(b)), a)[0],
+]
+sizes = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=3, max_size=6)
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 10_000)] * 3), min_size=1, max_size=8), sizes)
+def test_random_graphs_of_random_sizes(
+    steps: list[tuple[int, int, int]], shapes: list[tuple[int, int]]
+) -> None:
+    with gf.Graph().as_default():
+        feeds = [gf.placeholder("float64", [None, 4]), gf.placeholder("float64", ["n", "m"])]
+        values = list(feeds)
+        for number, i, j in steps:
+            a, b = values[i % len(values)], values[j % len(values)]
+            try:
+                values.append(STEPS[number % len(STEPS)](a, b))
+            except gf.errors.GraphflowError:
+                values.append(gf.tanh(a))
+        fetches = values[-2:]
+        session, plain = gf.Session(), gf.Session(optimize=False)
+        for n, m in shapes:
+            given_now = {feeds[0]: np.linspace(-1, 1, n * 4).reshape(n, 4), feeds[1]: np.full((n, m), 0.5)}
+            ours, wanted = (_outcome(s, fetches, given_now) for s in (session, plain))
+            assert ours == wanted
+
+
+def _outcome(session: gf.Session, fetches: Any, feeds: Any) -> Any:
+    try:
+        return [(v.shape, np.asarray(v).tobytes()) for v in session.run(fetches, feeds)]
+    except gf.errors.GraphflowError as error:
+        return type(error)
