@@ -176,7 +176,7 @@ def _lab(check: ReferenceCheck, plain: Subgraph, arrays: Sequence[Any], state: M
     """Where the passes' results are computed. Nodes with effects run here, once."""
     known: dict[int, tuple[Any, ...]] = {}
 
-    def watch(node: Node, inputs: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
+    def watch(node: Node, attrs: Mapping[str, Any], inputs: Any, outputs: tuple[Any, ...]) -> None:
         if node.op.has_effect:
             known[node.id] = outputs
 

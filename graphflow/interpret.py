@@ -23,9 +23,10 @@ __all__ = ["Functions", "Interpretation", "Watch", "compute", "interpret", "kern
 
 Values = tuple[Any, ...]
 
-Watch = Callable[[Node, Values, Values], None]
-"""(node, its inputs, its outputs), called after each node, those in bodies of control flow included.
+Watch = Callable[[Node, Mapping[str, Any], Values, Values], None]
+"""(node, its attributes, its inputs, its outputs), called after each node, those in bodies of control flow included.
 
+Attributes have the sizes filled in that a run knows, and can be given to `compute`.
 An output that nothing needs may be None. What it raises, a GraphflowError with its line, ends the interpretation."""
 
 Functions = Callable[[Op, Mapping[str, Any]], Callable[..., Any]]
@@ -109,7 +110,7 @@ def compute(
     walk = _Walk(functions, watch, {}, {}, dict(sizes or {}))
     given = node.attrs if attrs is None else attrs
     with np.errstate(all="ignore"):
-        return walk.run(node, given, tuple(inputs), (True,) * len(node.outputs))
+        return walk.run(node, walk.sized(given), tuple(inputs), (True,) * len(node.outputs))
 
 
 def type_of(value: Any) -> TensorType:
@@ -164,7 +165,8 @@ class _Walk:
         if node.op.has_effect and node.id in self.known:
             outputs = self.known[node.id]
         else:
-            outputs = self.run(node, node.attrs, inputs, tuple([t in wanted for t in node.outputs]))
+            used = tuple([t in wanted for t in node.outputs])
+            outputs = self.run(node, self.sized(node.attrs), inputs, used)
         for t, value in zip(node.outputs, outputs, strict=True):
             if value is not None:
                 env[t] = value
@@ -173,7 +175,7 @@ class _Walk:
         if name == "assign":
             self.written[node.inputs[0].op.name] = outputs[0]
         if self.watch is not None:
-            self.watch(node, inputs, outputs)
+            self.watch(node, self.sized(node.attrs), inputs, outputs)
 
     def _source(self, node: Node) -> Any:
         if node.op.name == "constant":
@@ -186,10 +188,14 @@ class _Walk:
             return np.broadcast_to(np.zeros((), t.dtype), t.shape)  # type: ignore[arg-type]
         raise RunError(f"'{node.name}' was not fed").at(node.place)
 
+    def sized(self, attrs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Attributes with the sizes that are known by now."""
+        if not attrs or not self.sizes:
+            return attrs
+        return {key: substitute(value, self.sizes) for key, value in attrs.items()}
+
     def run(self, node: Node, attrs: Mapping[str, Any], inputs: Values, used: tuple[bool, ...]) -> Values:
         """Call the kernel of a node."""
-        if attrs and self.sizes:
-            attrs = {key: substitute(value, self.sizes) for key, value in attrs.items()}
         if node.op.is_control:
             sizes = {**self.sizes, **{k: d for k, d in attrs.get("sizes", ()) if isinstance(d, int)}}
             bodies = tuple([partial(self._body, body, sizes) for body in node.attrs["bodies"]])

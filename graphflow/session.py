@@ -56,6 +56,9 @@ _MOST_SIGNATURES = 1024
 _MOST_SHAPES = 128
 """How many programs a cut keeps, one for each set of feeds' shapes; each has an arena of its own."""
 
+_MOST_TEMPLATES = 4
+"""How many kinds of sizes a cut keeps a template for."""
+
 _BUSY = "this session is running on this thread already: a callback cannot use it"
 
 
@@ -297,13 +300,13 @@ class Session:
     def _program(self, signature: _Signature, shapes: tuple[Shape, ...]) -> Program:
         """The program for these shapes: from the cut's template where it has one that fits."""
         templates = signature.templates
-        if templates and templates[0] is not None:
-            program = templates[0].program_for(shapes)
+        for template in templates:
+            program = None if template is None else template.program_for(shapes)
             if program is not None:
                 return program
         planned, _ = self._compile(signature, shapes)
         subgraph = signature.subgraph
-        if not templates and signature.loaded and subgraph is not None and self._passes.after:
+        if subgraph is not None and signature.loaded and self._passes.after and _wants_template(templates):
             templates.append(make_template(subgraph, shapes, self._passes, self._plan_bound, planned))
         return planned.program
 
@@ -490,6 +493,10 @@ class Session:
 
     def __reduce__(self) -> Any:
         raise SessionError("a session cannot be pickled; save its variables with gf.train.Saver")
+
+
+def _wants_template(templates: Sequence[Template | None]) -> bool:
+    return len(templates) < _MOST_TEMPLATES and all(t is not None for t in templates)
 
 
 def _placeholders(fetches: Fetches, given: Mapping[Tensor, Any]) -> list[Tensor]:

@@ -82,7 +82,7 @@ def test_the_interpreter_reads_state_and_writes_none() -> None:
     state = {"w": np.ones(2)}
     seen: list[str] = []
     given_ = interpret(
-        subgraph, [np.arange(3.0)], state, watch=lambda n, i, o: seen.append(n.name), free=False
+        subgraph, [np.arange(3.0)], state, watch=lambda n, a, i, o: seen.append(n.name), free=False
     )
     values = session.run([first, w, loop[1], second], {x: np.arange(3.0)})
     for a, b in zip(given_.outputs, values, strict=False):

@@ -40,22 +40,20 @@ def test_training_with_many_batch_sizes() -> None:
             a, b = ours.run(fetches, feeds), plain.run(fetches, feeds)
         for value, wanted in zip(a, b, strict=True):
             assert np.asarray(value).tobytes() == np.asarray(wanted).tobytes()
-    (template,) = _templates(ours)
-    assert template.program_for([(11, 6), (11, 2)]) is not None
-    assert template.program_for([(6, 6), (6, 2)]) is None, "two sizes are equal that were not"
-    assert template.program_for([(1, 6), (1, 2)]) is None
-    assert template.program_for([(11, 6), (12, 2)]) is None
 
 
 def test_a_template_gives_the_program_that_planning_gives() -> None:
     x, y, fetches = _training()
     session = gf.Session()
     session.run(gf.global_variables_initializer())
-    for n in (5, 7):
+    for n in (50, 70):
         session.run(fetches, {x: np.ones((n, 6)), y: np.ones((n, 2))})
     (template,) = _templates(session)
-    made = template.program_for([(40, 6), (40, 2)])
-    planned = session.plan(fetches, {x: (40, 6), y: (40, 2)}).program
+    assert template.program_for([(6, 6), (6, 2)]) is None, "two sizes are equal that were not"
+    assert template.program_for([(1, 6), (1, 2)]) is None
+    assert template.program_for([(90, 6), (91, 2)]) is None
+    made = template.program_for([(90, 6), (90, 2)])
+    planned = session.plan(fetches, {x: (90, 6), y: (90, 2)}).program
     assert made is not None
     assert str(made) == str(planned)
     for a, b in zip(made.slots, planned.slots, strict=True):

@@ -139,8 +139,10 @@ class Lab:
     def _bounds(self, subgraph: Subgraph, expected: Results) -> list[Any]:
         longest = [1.0]
 
-        def watch(node: Node, inputs: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
-            longest[0] = max(longest[0], fold_length(node.op, node.attrs, inputs, outputs))
+        def watch(
+            node: Node, attrs: Mapping[str, Any], inputs: Sequence[Any], outputs: Sequence[Any]
+        ) -> None:
+            longest[0] = max(longest[0], fold_length(node.op, attrs, inputs, outputs))
 
         self.results(subgraph, watch=watch)
 

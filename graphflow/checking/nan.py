@@ -20,10 +20,11 @@ from graphflow.profile import Recorder
 from graphflow.program import Instruction, Kind, Place, Program
 from graphflow.runtime import VariableStore
 from graphflow.subgraph import Subgraph
-from graphflow.types import STRING, is_floating
+from graphflow.types import STRING, is_floating, substitute
 
 __all__ = ["BOTH", "NanCheck", "first_made"]
 
+Attrs = Mapping[str, Any]
 Kinds = tuple[str, ...]
 
 BOTH: Kinds = ("nan", "inf")
@@ -42,7 +43,7 @@ def holds(value: Any, kinds: Kinds) -> Kinds:
     return tuple([kind for kind in kinds if _TESTS[kind](value).any()])
 
 
-def made(inputs: Iterable[Any], attrs: Mapping[str, Any], output: Any, kinds: Kinds) -> Kinds:
+def made(inputs: Iterable[Any], attrs: Attrs, output: Any, kinds: Kinds) -> Kinds:
     """The kinds that an output holds and that neither an input nor an attribute of its node does."""
     found = holds(output, kinds)
     if not found:
@@ -70,14 +71,14 @@ def first_made(
     Then of the first constant that is a NaN. Arguments as `interpret` takes them.
     """
 
-    def watch(node: Node, inputs: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
+    def watch(node: Node, attrs: Attrs, inputs: tuple[Any, ...], outputs: tuple[Any, ...]) -> None:
         if node.op.is_view or node.op.name == "assign":
             return
         for k, value in enumerate(outputs):
-            found = () if value is None else made(inputs, node.attrs, value, kinds)
+            found = () if value is None else made(inputs, attrs, value, kinds)
             if found:
-                again = partial(_again, node, k, functions, scope=scope)
-                raise made_error(node, found[0], value, inputs, again)
+                again = partial(_again, node, attrs, k, functions, scope)
+                raise _made_error(node, found[0], value, inputs, again)
 
     try:
         interpret(subgraph, feeds, state, watch=watch, functions=functions, known=known)
@@ -90,19 +91,15 @@ def first_made(
 
 
 def _again(
-    node: Node,
-    k: int,
-    functions: Functions,
-    inputs: Sequence[Any],
-    *,
-    scope: Scope = nullcontext,
-    sizes: Mapping[str, Any] | None = None,
+    node: Node, attrs: Attrs, k: int, functions: Functions, scope: Scope, inputs: Sequence[Any]
 ) -> Any:
+    """Output `k` of a node, computed of given inputs."""
     with scope():
-        return compute(node, inputs, functions=functions, sizes=sizes)[k]
+        return compute(node, inputs, functions=functions, attrs=attrs)[k]
 
 
-def made_error(node: Node, kind: str, output: Any, inputs: Sequence[Any], again: Again) -> NumericsError:
+def _made_error(node: Node, kind: str, output: Any, inputs: Sequence[Any], again: Again) -> NumericsError:
+    """The error of a node whose output holds what its inputs do not."""
     output = np.asarray(output)
     index, count = _where(kind, output)
     lines = [
@@ -257,8 +254,9 @@ class NanCheck(Stepped):
             node = node_of(i)
             if found and node is not None:
                 self._done = number
-                again = partial(_again, node, k, self.functions, scope=self.scope, sizes=dict(self._sizes))
-                raise made_error(node, found[0], np.array(value), inputs, again)
+                attrs = {key: substitute(v, self._sizes) for key, v in i.attrs.items()}
+                again = partial(_again, node, attrs, k, self.functions, self.scope)
+                raise _made_error(node, found[0], np.array(value), inputs, again)
 
     def _origin(
         self, names: Collection[str], ran: Collection[str] | None, feeds: Sequence[Any]

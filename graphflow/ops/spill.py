@@ -14,7 +14,7 @@ import numpy as np
 from graphflow.errors import MemoryLimitError, RunError
 from graphflow.op import Op, Trait, declare
 from graphflow.ops.views import put
-from graphflow.types import SUPPORTED, Shape, TensorType
+from graphflow.types import SUPPORTED, TensorType
 
 __all__ = ["RESTORE", "SPILL"]
 
@@ -52,10 +52,10 @@ SPILL = declare(
 )
 
 
-def _restore(xp: Any, key: Any, *, dtype: np.dtype[Any], shape: Shape, out: Any = None) -> Any:
+def _restore(xp: Any, key: Any, *, dtype: np.dtype[Any], shape: Any, out: Any = None) -> Any:
     kept = key
     if 0 in shape:
-        return put(np, np.empty(shape, dtype), out)  # type: ignore[arg-type]  # sizes are bound
+        return put(np, np.empty(shape, dtype), out)
     while isinstance(kept, np.ndarray) and not kept.nbytes and kept.base is not None:
         kept = kept.base
     if isinstance(kept, mmap.mmap):

@@ -1,26 +1,18 @@
-"""Proves that a program is sound, by walking it as it would run; shares no code with what plans programs.
+"""Proves that a program is sound: shares no code with what plans programs, and believes nothing that it says.
 
-Every byte of an arena, and every array outside, is followed: which value is there, who wrote it, who has read it
-since. A read must find the value it names, whole, so no buffer is taken while it is needed. What other lanes do must
-be ordered by waits: vector clocks, as race detectors have them (Flanagan and Freund 2009, "FastTrack").
+`byte_walk.py` follows every byte through a run. Here the values that it found are compared with the graph's edges, and
+the stated peak with the bytes that the program's own instructions allocate and free.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from dataclasses import dataclass, field, replace
-from typing import NoReturn
-
 from graphflow.errors import VerifyError
 from graphflow.graph import Node, Tensor
+from graphflow.planning.byte_walk import STORED, ByteWalk, clocks
 from graphflow.program import Instruction, Kind, Program
 from graphflow.subgraph import Subgraph
 
 __all__ = ["certify"]
-
-ALIGNMENT = 64
-_ARENA = (Kind.BUFFER, Kind.COPIED_FEED)
-_STORED = (Kind.CONSTANT, Kind.VARIABLE, Kind.COUNTER)
 
 
 def certify(program: Program, subgraph: Subgraph | None = None, peak_nbytes: int | None = None) -> None:
@@ -34,230 +26,21 @@ def certify(program: Program, subgraph: Subgraph | None = None, peak_nbytes: int
     """
     programs = [program]
     for p in programs:  # grows: bodies may have bodies
-        walk = _Walk(p)
+        walk = ByteWalk(p)
         walk.run()
         programs.extend(body for i in p.instructions for body in i.bodies)
         if p is program and subgraph is not None:
             _check_edges(walk, subgraph)
-    if peak_nbytes is not None and peak_nbytes != (found := _peak(program)[2]):
+    if peak_nbytes is not None and peak_nbytes != (found := _bytes_held(program)[2]):
         raise VerifyError(f"unsound program: its peak is {found:,} bytes, not {peak_nbytes:,} as stated")
 
 
-@dataclass(slots=True)
-class _Piece:
-    """Bytes with one content: a slot's, with a value, from a writer (-1: there before the run); who read it since.
-
-    shown: for a view, the value of its root. moves: whether the view is made anew in each run.
-    """
-
-    start: int
-    end: int
-    slot: int
-    value: int
-    writer: int
-    readers: list[int] = field(default_factory=list)
-    shown: int = -1
-    moves: bool = True
-
-
-class _Walk:
-    """The memory of a program while it runs. Arrays outside the arenas, and views, are spaces of their own."""
-
-    def __init__(self, program: Program) -> None:
-        self.program, self.slots = program, program.slots
-        self.now = -1  # the instruction that runs
-        self.known: set[int] = set()
-        self.pieces: dict[tuple[str | int, int], _Piece] = {}  # by space and start
-        self.starts: dict[str | int, list[int]] = {}
-        self.root: list[int] = []
-        self.where: list[tuple[str | int, int, int]] = []  # of each slot: space, start, end
-        for n, s in enumerate(self.slots):
-            in_arena, is_view = s.kind in _ARENA, s.kind is Kind.VIEW
-            self.root.append(self.root[s.base] if is_view and 0 <= s.base < n else n)
-            if is_view == (self.root[n] == n) or s.nbytes != (0 if is_view else s.type.nbytes):
-                self.fail(f"slot ${n} is no view of ${s.base}, or has not the bytes of {s.type}")
-            end, size = s.offset + (s.nbytes or 0), program.arena_nbytes.get(s.device, 0)
-            if in_arena and (s.nbytes is None or s.offset < 0 or s.offset % ALIGNMENT or end > size):
-                self.fail(f"slot ${n} at {s.offset} is not aligned within the {size} bytes of {s.device}")
-            self.where.append((s.device, s.offset, end) if in_arena and s.nbytes else (n, 0, 1))
-        self.clocks = _clocks(self, program)
-
-    def fail(self, text: str, other: int = -1) -> NoReturn:
-        """Blame the instruction that runs, and another one."""
-        all_ = self.program.instructions
-        named = [f"${k} {all_[k].op.name} '{all_[k].place.name}'" for k in (self.now, other) if 0 <= k < len(all_)]
-        error = VerifyError(f"unsound program: {text}" + "; ".join(["", *named]))
-        raise error.at(str(all_[self.now].place)) if 0 <= self.now < len(all_) else error
-
-    def before(self, earlier: int, k: int) -> bool:
-        """Whether one instruction has surely finished when another begins."""
-        if earlier < 0 or earlier == k or k >= self.program.commit or not self.clocks:
-            return earlier <= k
-        return self.clocks[k][self.program.instructions[earlier].lane] >= earlier
-
-    def read(self, slot: int, value: int) -> None:
-        """The instruction that runs, or the end of the run, needs a value in a slot."""
-        root = self.root[slot]
-        if root != slot:
-            piece = self._find(slot, value)
-            value = piece.shown
-            self._mark(piece)
-        self._mark(self._find(root, value))
-
-    def _find(self, slot: int, value: int) -> _Piece:
-        space, start, end = self.where[slot]
-        piece = self.pieces.get((space, start))
-        if piece is None or piece.value != value or piece.slot != slot or piece.end != end:
-            self.fail(f"slot ${slot} does not hold value {value}", -1 if piece is None else piece.writer)
-        return piece
-
-    def _mark(self, piece: _Piece) -> None:
-        if self.clocks:
-            if piece.moves and not self.before(piece.writer, self.now):
-                self.fail(f"it may run before ${piece.slot} has its value", piece.writer)
-            piece.readers.append(self.now)
-
-    def write(self, piece: _Piece, reads: set[int]) -> None:
-        """The instruction that runs puts a value into a slot; reads: other roots that it needs until it is done."""
-        space, start, end = self.where[piece.slot]
-        starts = self.starts.setdefault(space, [])
-        low, high = bisect_right(starts, start), bisect_left(starts, end)
-        if low and self.pieces[space, starts[low - 1]].end > start:
-            low -= 1
-        kept = [piece]
-        for old in [self.pieces.pop((space, at)) for at in starts[low:high]]:
-            if old.slot in reads or (old.writer == self.now >= 0):
-                self.fail(f"${piece.slot} is written over ${old.slot}, which it needs")
-            self._check_past(old)
-            if old.start < start:
-                kept.insert(0, replace(old, end=start))
-            if old.end > end:
-                kept.append(replace(old, start=end))
-        starts[low:high] = [part.start for part in kept]
-        for part in kept:
-            self.pieces[space, part.start] = part
-
-    def _check_past(self, piece: _Piece) -> None:
-        if self.clocks:
-            for earlier in (piece.writer, *piece.readers):
-                if not self.before(earlier, self.now):
-                    self.fail(f"it may take ${piece.slot} too early", earlier)
-
-    def run(self) -> None:
-        """All instructions, the commit, the fetches."""
-        program, slots, end = self.program, self.slots, len(self.program.instructions)
-        for n, s in enumerate(slots):
-            if s.kind in _STORED or n in program.feeds:
-                self.write(_Piece(*self.where[n][1:], n, -1 - n, -1), set())
-        if len(program.fetched) != len(program.fetches) or not 0 <= program.commit <= end:
-            self.fail("it does not name the values of its fetches, or where its commit begins")
-        for self.now, i in enumerate((*program.instructions, None)):  # noqa: B020 what runs is what is blamed
-            if self.now == program.commit:
-                self._fetch(early=True)
-            if i is not None:
-                self._step(i)
-        written = {s for i in program.instructions for s in i.outputs if slots[s].kind is Kind.VARIABLE}
-        for source, target in program.swaps:
-            if slots[target].kind is not Kind.VARIABLE or target in written:
-                self.fail(f"${target} is no variable, or is written twice")
-            self._find(target, -1 - target).value = self.held(source)
-            written.add(target)
-        if written != set(program.written):
-            self.fail(f"variables {sorted(program.written)} are said to be written, not {sorted(written)}")
-        self._fetch(early=False)
-
-    def held(self, slot: int) -> int:
-        """The value in a slot, which has to be whole."""
-        piece = self.pieces.get(self.where[slot][:2])
-        value = -1 - slot if piece is None else piece.value
-        self.read(slot, value)
-        return value
-
-    def _fetch(self, early: bool) -> None:
-        p = self.program
-        for slot, value, is_early in zip(p.fetches, p.fetched, p.early_fetches, strict=True):
-            if is_early is early:
-                self.read(slot, value)
-
-    def _step(self, i: Instruction) -> None:
-        slots, k, is_copy = self.slots, self.now, i.op.name == "assign"
-        if len(i.reads) != len(i.inputs) or len(i.makes) != len(i.outputs):
-            self.fail("it does not name a value for each slot")
-        if k >= self.program.commit and not _is_sure(i, self.program):
-            self.fail("it can fail, and yet the commit has begun")
-        for slot, value in zip(i.inputs, i.reads, strict=True):
-            self.read(slot, value)
-        for n, (slot, value) in enumerate(zip(i.outputs, i.makes, strict=True)):
-            kind, (_, start, end) = slots[slot].kind, self.where[slot]
-            if value < 0 or value in self.known:
-                if not (is_copy and value == i.reads[1]):
-                    self.fail(f"value {value} is made twice")
-            self.known.add(value)
-            if i.used and not i.used[n]:
-                continue
-            if i.is_view or kind is Kind.VIEW:
-                source = i.inputs[0] if i.inputs else slot
-                if not (i.is_view and i.op.is_view and kind is Kind.VIEW and slots[slot].base == source):
-                    self.fail(f"${slot} is no view of ${source}")
-                root = self.root[slot]
-                shown = i.reads[0] if root == source else self._find(source, i.reads[0]).shown
-                moves = slots[root].kind not in (*_ARENA, *_STORED)
-                self.write(_Piece(start, end, slot, value, k, [], shown, moves), set())
-                continue
-            if kind not in (*_ARENA, Kind.DYNAMIC) and (kind is not Kind.VARIABLE or k < self.program.commit):
-                self.fail(f"${slot}, a {kind.value}, is written")
-            reads = {self.root[s] for s in i.inputs}
-            if slot in reads and _may_reuse(i, n, self.root):
-                reads.remove(slot)
-            self.write(_Piece(start, end, slot, value, k), reads)
-        for slot in sorted(i.frees, reverse=True):  # views before what they show
-            piece = self.pieces.get(self.where[slot][:2])
-            if piece is None or slots[slot].kind not in (Kind.DYNAMIC, Kind.VIEW):
-                self.fail(f"it frees ${slot}, which holds nothing of its own")
-            self._check_past(piece)
-            piece.value = -1 << 62
-
-
-def _clocks(walk: _Walk, program: Program) -> list[list[int]]:
-    """For each instruction on lanes the last of each lane that has finished when it begins; none for one lane."""
-    head = program.instructions[: program.commit]
-    lanes = 1 + max((i.lane for i in head), default=0)
-    begun: list[list[int]] = []
-    latest = [-1] * lanes
-    for k, i in enumerate(head if lanes > 1 else ()):
-        clock = [-1] * lanes
-        for earlier in (latest[i.lane], *i.waits):
-            if not -1 <= earlier < k:
-                walk.fail(f"instruction {k} waits for {earlier}, which comes later")
-            if earlier >= 0:
-                clock = [max(a, b) for a, b in zip(clock, begun[earlier], strict=True)]
-                clock[head[earlier].lane] = max(clock[head[earlier].lane], earlier)
-        begun.append(clock)
-        latest[i.lane] = k
-    return begun
-
-
-def _is_sure(i: Instruction, program: Program) -> bool:
-    """Whether nothing of an instruction can fail, so that it may follow the first write of a variable."""
-    fits = (i.op.is_view or i.op.is_single_call) and i.op.is_silent or i.op.name == "assign"
-    return fits and all(program.slots[s].type.is_static for s in (*i.inputs, *i.outputs))
-
-
-def _may_reuse(i: Instruction, output: int, root: list[int]) -> bool:
-    """Whether a kernel may put an output into the bytes of those inputs that have the same slot."""
-    slot = i.outputs[output]
-    same = [n for n, s in enumerate(i.inputs) if root[s] == slot]
-    if i.op.name == "fused":
-        return all(n in i.attrs["body"].reuses[output] for n in same)
-    return (i.op.in_place or i.op.name == "assign") and all(i.inputs[n] == slot for n in same)
-
-
-def _check_edges(walk: _Walk, subgraph: Subgraph) -> None:
+def _check_edges(walk: ByteWalk, subgraph: Subgraph) -> None:
     """Every node runs once, reads the values that its edges say, and after those that its control edges name."""
     program, slots = walk.program, walk.slots
     number = {i.place._node: k for k, i in enumerate(program.instructions)}
     value: dict[Tensor, int] = {t: -1 - s for t, s in zip(subgraph.inputs, program.feeds, strict=True)}
-    stored = {s.place._node.outputs[0]: n for n, s in enumerate(slots) if s.kind in _STORED and s.place}
+    stored = {s.place._node.outputs[0]: n for n, s in enumerate(slots) if s.kind in STORED and s.place}
     value |= {t: -1 - n for t, n in stored.items()}
     ended: dict[Node, tuple[int, ...]] = {}
     for node in subgraph.nodes:
@@ -287,12 +70,70 @@ def _check_edges(walk: _Walk, subgraph: Subgraph) -> None:
         walk.fail("a variable ends with another value than it was assigned")
 
 
-def _peak(program: Program) -> tuple[int, int, int]:
+def _bytes_held(program: Program) -> tuple[int, int, int]:
     """Bytes of arenas and constants, all bytes held throughout, and the most at once, as the runtime allocates."""
-    slots, head = program.slots, program.instructions[: program.commit]
+    slots = program.slots
     fixed = sum({id(s.value): s.nbytes or 0 for s in slots if s.kind is Kind.CONSTANT}.values())
     fixed += sum(program.arena_nbytes.values())
     state = sum({s.key: s.nbytes or 0 for s in slots if s.kind in (Kind.VARIABLE, Kind.COUNTER)}.values())
     live, moving, busy, made = 0, [0], [], []
-    ...
+    freed = {s: k for k, i in enumerate(program.instructions) for s in i.frees}
+    for k, i in enumerate(program.instructions):
+        inside = 0
+        for body in i.bodies:
+            inner_fixed, inner_held, inner_peak = _bytes_held(body)
+            fixed += inner_fixed
+            inside = max(inside, inner_peak - inner_held - _handed_on(body, i, program))
+        for n, s in enumerate(i.outputs):
+            if slots[s].kind is Kind.DYNAMIC and (not i.used or i.used[n]):
+                live += slots[s].nbytes or 0
+                made.append((slots[s].nbytes or 0, k, freed.get(s, -1)))
+        busy.append(i.workspace_nbytes + inside)
+        moving.append(live + busy[k])
+        live -= sum(slots[s].nbytes or 0 for s in i.frees if slots[s].kind is Kind.DYNAMIC)
+    if begun := clocks(program):
+        moving = [_at_once(program, begun, k, made, busy) for k in range(program.commit)] + moving[
+            program.commit + 1 :
+        ]
+    first = {s: n for n, s in reversed([*enumerate(program.fetches)])}
+    is_own = [slots[s].kind is Kind.DYNAMIC and first[s] == n for n, s in enumerate(program.fetches)]
+    moving.append(
+        live
+        + sum(slots[s].type.nbytes or 0 for s, own in zip(program.fetches, is_own, strict=True) if not own)
+    )
     return fixed, fixed + state, fixed + state + max(moving)
+
+
+def _handed_on(body: Program, i: Instruction, program: Program) -> int:
+    """Bytes of a branch's results that become its node's: they are counted there. Loops hold both."""
+    wanted = [program.slots[s].type for s in i.outputs] if i.op.name.startswith("cond") else []
+    total = 0
+    for s in body.fetches:
+        if (type_ := body.slots[s].type) in wanted:
+            wanted.remove(type_)
+            total += type_.nbytes or 0
+    return total
+
+
+def _at_once(
+    program: Program, begun: list[list[int]], k: int, made: list[tuple[int, int, int]], busy: list[int]
+) -> int:
+    """The most that kernels may hold while instruction k runs, whatever other lanes do beside it.
+
+    made: (bytes, maker, who frees it or -1). busy: bytes that each kernel has to itself.
+    """
+    lane, done = program.instructions[k].lane, begun[k]
+    lane_of = [i.lane for i in program.instructions]
+    total = 0
+    for nbytes, maker, end in made:
+        if (
+            maker < program.commit
+            and begun[maker][lane] < k
+            and not (0 <= end < len(begun) and done[lane_of[end]] >= end)
+        ):
+            total += nbytes
+    beside = [0] * len(done)
+    for other in range(program.commit):
+        if other == k or (lane_of[other] != lane and done[lane_of[other]] < other and begun[other][lane] < k):
+            beside[lane_of[other]] = max(beside[lane_of[other]], busy[other])
+    return total + sum(beside)

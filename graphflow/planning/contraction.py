@@ -1,9 +1,9 @@
-"""A smaller order problem with the same lowest peak: tasks that may as well run right after or before another join it."""
+"""A smaller order problem with the same lowest peak: tasks join others right before or after which they may as well run."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from graphflow.planning.tasks import OrderProblem
 
@@ -41,67 +41,51 @@ class Contracted:
 def contract(problem: OrderProblem) -> Contracted:
     """Join tasks by three rules, none of which raises the lowest peak. Near-linear.
 
-    A task without bytes and with one task before it, at most, has no place of its own.
-    A task that frees nothing (it reads only what is kept) and that one task alone comes after runs right before that.
+    A task without bytes, with one task before it at most, has no place of its own.
+    A task that frees nothing (it reads only what is kept), and that one task alone waits for, runs right before that.
     A task that turns the bytes of another's result, which it alone reads, into its own result, and waits for nothing
     else, runs right after that.
     """
     worker = _Contraction(problem)
-    for task in range(len(problem.before)):
-        worker.add(task)
+    for task, waits in enumerate(worker.waits):
+        if waits is not None:
+            worker.add(task, waits)
     return worker.result()
 
 
-@dataclass(slots=True)
-class _Group:
-    """Tasks that run one after the other, as one task. n_after: how many groups wait for it, or more."""
-
-    tasks: list[int]
-    before: dict[int, None]  # numbers of groups; some may have joined others since
-    makes: tuple[int, ...]
-    uses: tuple[int, ...]
-    reuses: tuple[int, ...]
-    workspace: int
-    n_after: int
-    frees_nothing: bool
-
-
-@dataclass(slots=True)
 class _Contraction:
-    problem: OrderProblem
-    n_readers: list[int] = field(default_factory=list)  # by buffer
-    kept: set[int] = field(default_factory=set)
-    plain: list[tuple[int, ...] | None] = field(
-        default_factory=list
-    )  # for tasks of no bytes: what they wait for
-    waits: list[tuple[int, ...]] = field(default_factory=list)  # by task: others it waits for, but those
-    n_after: list[int] = field(default_factory=list)
-    groups: list[_Group | None] = field(default_factory=list)  # by the number of the task that began it
-    home: list[int] = field(default_factory=list)  # task -> number of its group
+    """Groups of tasks as they grow. A group has the number of the task that began it."""
 
-    def __post_init__(self) -> None:
-        p = self.problem
-        n = len(p.before)
-        self.kept.update(p.kept)
-        self.n_readers = [0] * len(p.nbytes)
-        for used in p.uses:
+    def __init__(self, problem: OrderProblem) -> None:
+        n = len(problem.before)
+        self.whole = problem
+        self.kept = set(problem.kept)
+        self.n_readers = [0] * len(problem.nbytes)  # by buffer
+        for used in problem.uses:
             for b in used:
                 self.n_readers[b] += 1
+        self.home = list(range(n))  # task -> its group
+        self.others: dict[int, list[int]] = {}  # group -> its tasks, where there are several
+        # by group; `before` may name groups that have joined others since, `n_after` may be too high
+        self.before: list[tuple[int, ...]] = [()] * n
+        self.makes, self.uses, self.reuses = list(problem.makes), list(problem.uses), list(problem.reuses)
+        self.workspace = list(problem.workspace)
         self.n_after = [0] * n
-        self.groups = [None] * n
-        self.home = list(range(n))
-        plain = self.plain
-        for task in range(n):
-            found = p.before[task]
+        self.frees_nothing = [False] * n
+        self.is_group = [False] * n
+        self.plain: list[tuple[int, ...] | None] = []  # by task without a place: what it waits for
+        self.waits: list[tuple[int, ...] | None] = []  # by task with a place: those it waits for
+        for task, found in enumerate(problem.before):
             for t in found:
-                if plain[t] is not None:
+                if self.plain[t] is not None:
                     found = self._without_plain(found)
                     break
-            self.waits.append(found)
-            if len(found) < 2 and not (p.makes[task] or p.uses[task] or p.workspace[task]):
-                plain.append(found)
+            if len(found) < 2 and not (problem.makes[task] or problem.uses[task] or problem.workspace[task]):
+                self.plain.append(found)
+                self.waits.append(None)
                 continue
-            plain.append(None)
+            self.plain.append(None)
+            self.waits.append(found)
             for t in found:
                 self.n_after[t] += 1
 
@@ -115,114 +99,110 @@ class _Contraction:
                 found.update(dict.fromkeys(instead))
         return tuple(found)
 
-    def add(self, task: int) -> None:
-        if self.plain[task] is not None:
-            return
-        p, home, groups = self.problem, self.home, self.groups
-        uses = p.uses[task]
-        group = _Group(
-            [task],
-            dict.fromkeys([home[t] for t in self.waits[task]]),
-            p.makes[task],
-            uses,
-            p.reuses[task],
-            p.workspace[task],
-            self.n_after[task],
-            not uses or self.kept.issuperset(uses),
-        )
-        for number in tuple(group.before):
-            other = groups[number]
-            if other is not None and other.frees_nothing and other.n_after == 1:
-                self._take_in(number, other, group)
-        if not (group.reuses and self._append(group)):
-            groups[task] = group
+    def add(self, task: int, waits: tuple[int, ...]) -> None:
+        """Begin a group, let others join it, or let it join another."""
+        home, uses = self.home, self.uses[task]
+        before = tuple(dict.fromkeys([home[t] for t in waits])) if len(waits) > 1 else waits
+        if len(waits) == 1 and home[waits[0]] != waits[0]:
+            before = (home[waits[0]],)
+        self.before[task] = before
+        self.frees_nothing[task] = not uses or self.kept.issuperset(uses)
+        for number in before:
+            if self.frees_nothing[number] and self.n_after[number] == 1:
+                self._take_in(number, task)
+        if not (self.reuses[task] and len(self.makes[task]) == 1 and self._append(task)):
+            self.is_group[task] = True
 
-    def _take_in(self, number: int, other: _Group, group: _Group) -> None:
+    def _tasks(self, group: int) -> list[int]:
+        return self.others.pop(group, None) or [group]
+
+    def _take_in(self, number: int, group: int) -> None:
         """Run an earlier group that frees nothing right before `group`, if that changes nothing."""
-        nbytes, kept, n_readers = self.problem.nbytes, self.kept, self.n_readers
-        if len(group.makes) > 1:
+        nbytes, kept, n_readers = self.whole.nbytes, self.kept, self.n_readers
+        makes, given = self.makes[group], self.makes[number]
+        if not self.is_group[number] or len(makes) > 1:
             return
         size = 0
-        for b in other.makes:
-            if b in kept or n_readers[b] != 1 or b not in group.uses:
+        for b in given:
+            if b in kept or n_readers[b] != 1 or b not in self.uses[group]:
                 return
             size += nbytes[b]
-        made = sum([nbytes[b] for b in group.makes])
-        hidden, reuses = group.workspace + size, group.reuses
-        if made and any(nbytes[b] == made and b in other.makes for b in reuses):
+        made = nbytes[makes[0]] if makes else 0
+        hidden, reuses = self.workspace[group] + size, self.reuses[group]
+        if made and any(nbytes[b] == made and b in given for b in reuses):
             hidden, reuses = hidden - made, ()
         else:
-            reuses = tuple([b for b in reuses if b not in other.makes])
+            reuses = tuple([b for b in reuses if b not in given])
         lowest = made + hidden - (made if reuses else 0)
-        if size + other.workspace > lowest:
+        if size + self.workspace[number] > lowest:
             return
-        group.tasks[:0] = other.tasks
-        del group.before[number]
-        group.before.update(other.before)
-        group.uses = tuple(dict.fromkeys([*[b for b in group.uses if b not in other.makes], *other.uses]))
-        group.reuses = reuses
-        group.workspace = hidden
-        group.frees_nothing = self.kept.issuperset(group.uses)
-        self.groups[number] = None
+        self.others[group] = self._tasks(number) + self._tasks(group)
+        self.is_group[number] = False
+        self.before[group] = tuple(
+            dict.fromkeys([*[g for g in self.before[group] if g != number], *self.before[number]])
+        )
+        mine = [b for b in self.uses[group] if b not in given]
+        self.uses[group] = tuple(dict.fromkeys([*mine, *self.uses[number]]))
+        self.reuses[group] = reuses
+        self.workspace[group] = hidden
+        self.frees_nothing[group] = kept.issuperset(self.uses[group])
 
-    def _append(self, group: _Group) -> bool:
+    def _append(self, group: int) -> bool:
         """Run `group` right after an earlier group that makes the bytes which it turns into its result."""
-        if len(group.makes) != 1:
-            return False
-        nbytes = self.problem.nbytes
-        result = group.makes[0]
-        for number in group.before:
-            other = self.groups[number]
-            if other is None or len(other.makes) != 1:
+        nbytes, before = self.whole.nbytes, self.before[group]
+        size, reuses = nbytes[self.makes[group][0]], self.reuses[group]
+        for number in before:
+            given = self.makes[number]
+            if len(given) != 1 or given[0] not in reuses or not self.is_group[number]:
                 continue
-            b = other.makes[0]
+            b = given[0]
             if (
-                b not in group.reuses
-                or nbytes[b] != nbytes[result]
+                nbytes[b] != size
                 or self.n_readers[b] != 1
                 or b in self.kept
-                or group.workspace > other.workspace
-                or any(n != number and n not in other.before for n in group.before)
-                or any(x != b and x in other.reuses for x in group.uses)
+                or self.workspace[group] > self.workspace[number]
+                or any(g != number and g not in self.before[number] for g in before)
+                or any(x != b and x in self.reuses[number] for x in self.uses[group])
             ):
                 continue
-            other.tasks += group.tasks
-            other.makes = group.makes
-            other.uses = tuple(dict.fromkeys([*other.uses, *[x for x in group.uses if x != b]]))
-            other.frees_nothing = self.kept.issuperset(other.uses)
-            other.n_after += group.n_after - 1
-            for n in group.before:
-                earlier = self.groups[n]
-                if n != number and earlier is not None:
-                    earlier.n_after -= 1
-            for t in group.tasks:
+            self.makes[number] = self.makes[group]
+            rest = [x for x in self.uses[group] if x != b]
+            self.uses[number] = tuple(dict.fromkeys([*self.uses[number], *rest]))
+            self.frees_nothing[number] = self.kept.issuperset(self.uses[number])
+            self.n_after[number] += self.n_after[group] - 1
+            for g in before:
+                if g != number:
+                    self.n_after[g] -= 1
+            joining = self._tasks(group)
+            for t in joining:
                 self.home[t] = number
+            self.others[number] = self._tasks(number) + joining
             return True
         return False
 
     def result(self) -> Contracted:
-        p, home = self.problem, self.home
-        for number, group in enumerate(self.groups):
-            if group is not None:
-                for t in group.tasks:
-                    home[t] = number
-        numbers = [k for k, g in enumerate(self.groups) if g is not None]
-        number_of = {k: i for i, k in enumerate(numbers)}
-        groups = [g for g in self.groups if g is not None]
-        nbytes = list(p.nbytes)
-        for made in p.makes:
+        whole, home = self.whole, self.home
+        groups = [g for g, is_group in enumerate(self.is_group) if is_group]
+        for g, tasks in self.others.items():
+            for t in tasks:
+                home[t] = g
+        number = [-1] * len(home)
+        for k, g in enumerate(groups):
+            number[g] = k
+        nbytes = list(whole.nbytes)
+        for made in whole.makes:
             for b in made:
                 nbytes[b] = 0  # what is made and used within a group is workspace
         for g in groups:
-            for b in g.makes:
-                nbytes[b] = p.nbytes[b]
+            for b in self.makes[g]:
+                nbytes[b] = whole.nbytes[b]
         smaller = OrderProblem(
-            tuple([tuple(dict.fromkeys([number_of[home[k]] for k in g.before])) for g in groups]),
-            tuple([g.makes for g in groups]),
-            tuple([g.uses for g in groups]),
-            tuple([g.reuses for g in groups]),
+            tuple([tuple(dict.fromkeys([number[home[b]] for b in self.before[g]])) for g in groups]),
+            tuple([self.makes[g] for g in groups]),
+            tuple([self.uses[g] for g in groups]),
+            tuple([self.reuses[g] for g in groups]),
             tuple(nbytes),
-            p.kept,
-            tuple([g.workspace for g in groups]),
+            whole.kept,
+            tuple([self.workspace[g] for g in groups]),
         )
-        return Contracted(p, smaller, tuple([tuple(g.tasks) for g in groups]))
+        return Contracted(whole, smaller, tuple([tuple(self.others.get(g, (g,))) for g in groups]))

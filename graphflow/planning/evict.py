@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from graphflow.planning.rerun import Held, Step, Tasks, copy_seconds
+from graphflow.planning.tasks import taken_over
 
 __all__ = ["Means", "evicted"]
 
@@ -30,22 +31,31 @@ class Means:
     smallest_nbytes: int = 1
 
 
-def evicted(tasks: Tasks, target_nbytes: int, means: Means) -> tuple[Step, ...] | None:
-    """Steps that stay within `target_nbytes` wherever giving up values can do it; None if they become too many.
+def evicted(tasks: Tasks, arena_nbytes: int, beside_nbytes: int, means: Means) -> tuple[Step, ...] | None:
+    """Steps that stay within so many bytes in the arena and beside it; None if they become too many.
+
+    Where giving up values cannot do it, they take more.
 
     The peak is not exact: measure it. Near-linear in the steps.
     """
-    return _Eviction(tasks, target_nbytes, means).steps()
+    return _Eviction(tasks, (beside_nbytes, arena_nbytes), means).steps()
+
+
+_Heap = list[tuple[float, int, int]]
+"""(score with a minus, buffer, its stamp): what may give way, best first."""
 
 
 @dataclass(slots=True)
 class _Eviction:
     tasks: Tasks
-    target: int
+    room: tuple[int, int]  # beside the arena, in it
     means: Means
     held: Held = field(init=False)
     done: list[Step] = field(default_factory=list)
-    live: int = 0
+    live: list[int] = field(default_factory=lambda: [0, 0])  # beside the arena, in it
+    planned: list[bool] = field(
+        default_factory=list
+    )  # per buffer: whether it is in the arena as it was made last
     now: int = 0
     uses: list[list[int]] = field(
         default_factory=list
@@ -56,7 +66,7 @@ class _Eviction:
         default_factory=list
     )  # per buffer: how many values that gave way cannot do without it
     stamp: list[int] = field(default_factory=list)
-    heap: list[tuple[float, int, int]] = field(default_factory=list)
+    heaps: tuple[_Heap, _Heap] = field(default_factory=lambda: ([], []))
     gone: dict[int, tuple[int, ...]] = field(default_factory=dict)  # by value that gave way: what it holds
     anchors: list[tuple[int, ...] | None] = field(default_factory=list)
 
@@ -76,7 +86,8 @@ class _Eviction:
             self.clock.append(at)
             at += cost.seconds
         self.clock.append(at)
-        self.live = sum([problem.nbytes[b] for b, m in enumerate(tasks.maker) if m < 0])
+        self.live[True] = sum([problem.nbytes[b] for b, m in enumerate(tasks.maker) if m < 0])
+        self.planned = list(tasks.planned)
         self.anchors = _anchors(tasks)
 
     def steps(self) -> tuple[Step, ...] | None:
@@ -132,60 +143,67 @@ class _Eviction:
                 self._settle(b)
 
     def _run(self, task: int) -> None:
-        problem, there = self.tasks.problem, self.held.there
-        sizes = [problem.nbytes[b] for b in problem.makes[task] if not there[b]]
-        need = sum(sizes) + problem.workspace[task]
-        for b in problem.reuses[task]:
-            size = problem.nbytes[b]
-            last = len(self.uses[b]) == (task == self.now) and self.pins[b] == 1 and not self.holds[b]
-            if last and size in sizes:
-                sizes.remove(size)
-                need -= size
-        for b in problem.makes[task]:
+        problem, planned, there = self.tasks.problem, self.tasks.planned, self.held.there
+        makes, nbytes = problem.makes[task], problem.nbytes
+        fresh = [b for b in makes if not there[b]]
+        dying = [
+            b
+            for b in problem.reuses[task]
+            if self.pins[b] == 1 and not self.holds[b] and len(self.uses[b]) == (task == self.now)
+        ]
+        inside = sum([nbytes[b] for b in fresh if planned[b]]) - taken_over(makes, dying, nbytes)
+        for b in makes:
             self.pins[b] += 1
-        self._make_room(need)
-        for b in problem.makes[task]:
+        self._make_room(True, inside)
+        self._make_room(False, sum([nbytes[b] for b in fresh if not planned[b]]) + problem.workspace[task])
+        for b in makes:
             self.pins[b] -= 1
-            if not there[b]:
-                self.live += problem.nbytes[b]
-            for x in self.gone.pop(b, ()):
-                self.holds[x] -= 1
-                self._settle(x)
+            if there[b]:
+                self.live[self.planned[b]] -= nbytes[b]
+            self._enter(b, planned[b])
         self.done.append(("run", task))
         self.held.ran(task)
 
     def _bring(self, b: int) -> None:
         self.pins[b] += 1
-        self._make_room(self.tasks.problem.nbytes[b])
+        planned = self.tasks.comes_back_planned(b)
+        self._make_room(planned, self.tasks.problem.nbytes[b])
         self.pins[b] -= 1
         self.done.append(("restore", b))
+        self._enter(b, planned)
         self.held.brought(b)
-        self.live += self.tasks.problem.nbytes[b]
         self._settle(b)
+
+    def _enter(self, b: int, planned: bool) -> None:
+        self.planned[b] = planned
+        self.live[planned] += self.tasks.problem.nbytes[b]
+        for x in self.gone.pop(b, ()):
+            self.holds[x] -= 1
+            self._settle(x)
 
     def _settle(self, b: int) -> None:
         """Let a buffer go that nothing needs any more; offer one that is needed later as a victim."""
-        if not self.held.there[b] or self.pins[b]:
+        if not self.held.there[b] or self.pins[b] or self.tasks.maker[b] < 0:
             return
         if not self.uses[b] and not self.holds[b]:
-            if self.tasks.maker[b] >= 0:
-                self.held.there[b] = False
-            self.live -= self.tasks.problem.nbytes[b]
+            self._leave(b)
         elif self.now < self.tasks.commit:
             self._offer(b)
+
+    def _leave(self, b: int) -> None:
+        self.held.there[b] = False
+        self.live[self.planned[b]] -= self.tasks.problem.nbytes[b]
 
     # --- giving way ---
 
     def _offer(self, b: int) -> None:
         """Enter a buffer among those that may give way, with a score that is at least its own."""
-        nbytes = self.tasks.problem.nbytes[b]
-        maker = self.tasks.maker[b]
-        if maker < 0 or nbytes < self.means.smallest_nbytes:
+        if self.tasks.problem.nbytes[b] < self.means.smallest_nbytes:
             return
         self.stamp[b] += 1
-        seconds = self.tasks.costs[maker].seconds if self.means.again else FAR
+        seconds = self.tasks.costs[self.tasks.maker[b]].seconds if self.means.again else FAR
         score = self._score(b, min(seconds, self._copying(b)))
-        heapq.heappush(self.heap, (-score, b, self.stamp[b]))
+        heapq.heappush(self.heaps[self.planned[b]], (-score, b, self.stamp[b]))
 
     def _score(self, b: int, seconds: float) -> float:
         when = self.clock[self.uses[b][-1]] if self.uses[b] else self.clock[-1]
@@ -197,17 +215,18 @@ class _Eviction:
         once = copy_seconds(self.tasks.problem.nbytes[b])
         return once if b in self.held.aside else 2 * once
 
-    def _make_room(self, need: int) -> None:
-        while self.live + need > self.target and self.heap:
-            offered, b, stamp = heapq.heappop(self.heap)
+    def _make_room(self, planned: bool, need: int) -> None:
+        heap = self.heaps[planned]
+        while heap and self.live[planned] + need > self.room[planned]:
+            offered, b, stamp = heapq.heappop(heap)
             if stamp != self.stamp[b] or not self.held.there[b] or self.pins[b]:
                 continue  # what is pinned is offered again when it is settled
             again, copying = self._again_seconds(b), self._copying(b)
             if min(again, copying) == FAR:
                 continue
             score = self._score(b, min(again, copying))
-            if -score > offered * 0.99 and self.heap and -score > self.heap[0][0]:
-                heapq.heappush(self.heap, (-score, b, stamp))
+            if -score > offered * 0.99 and heap and -score > heap[0][0]:
+                heapq.heappush(heap, (-score, b, stamp))
                 continue
             self._give_way(b, again <= copying)
 
@@ -220,8 +239,7 @@ class _Eviction:
         elif b not in self.held.aside:
             self.done.append(("spill", b))
             self.held.aside.add(b)
-        self.held.there[b] = False
-        self.live -= self.tasks.problem.nbytes[b]
+        self._leave(b)
 
     def _again_seconds(self, b: int) -> float:
         """What computing a buffer again would take now, at most so many tasks looked at; infinite if it cannot be."""

@@ -11,8 +11,17 @@ from dataclasses import replace
 
 from graphflow.planning.cost import Machine
 from graphflow.planning.evict import Means, evicted
-from graphflow.planning.order import live_nbytes, peak_nbytes
-from graphflow.planning.rerun import Rewritten, Step, Tasks, extra_seconds, rewritten, tasks_of, unrolled
+from graphflow.planning.rerun import (
+    Rewritten,
+    Step,
+    Tasks,
+    extra_seconds,
+    held_by,
+    peak_of,
+    plain_steps,
+    rewritten,
+    tasks_of,
+)
 from graphflow.planning.schedule import schedule
 from graphflow.planning.segments import segmented, turn_of
 from graphflow.subgraph import Subgraph
@@ -20,6 +29,7 @@ from graphflow.subgraph import Subgraph
 __all__ = [
     "Measure",
     "Method",
+    "evicting",
     "recompute",
     "recomputing",
     "scheduled_tasks",
@@ -78,7 +88,7 @@ def settled(
     now_nbytes: the measured peak of the plain run. What is measured differs from what the steps say by variables,
     constants, gaps of the arena: the difference is learnt from each measurement.
     """
-    model = peak_nbytes(tasks.problem, range(len(tasks.again)))
+    model = peak_of(tasks, plain_steps(tasks))
     room = limit_nbytes - (now_nbytes - model)
     for _ in range(ROUNDS):
         steps = _cheapest_within(room, tasks, methods) if room > 0 else None
@@ -88,7 +98,7 @@ def settled(
         measured = measure(made.subgraph)
         if measured <= limit_nbytes:
             return made, measured
-        model = peak_nbytes(unrolled(tasks.problem, steps), range(len(steps)))
+        model = peak_of(tasks, steps)
         room = min(limit_nbytes - (measured - model), room - max(1, room // 100))
     return None
 
@@ -105,7 +115,7 @@ def _within(room: int, tasks: Tasks, method: Method) -> tuple[Step, ...] | None:
         steps = method(target) if target > 0 else None
         if steps is None:
             return None
-        peak = peak_nbytes(unrolled(tasks.problem, steps), range(len(steps)))
+        peak = peak_of(tasks, steps)
         if peak <= room:
             return steps
         target -= max(peak - room, target // 64, 1)
@@ -114,15 +124,32 @@ def _within(room: int, tasks: Tasks, method: Method) -> tuple[Step, ...] | None:
 
 def smallest_nbytes(tasks: Tasks) -> int:
     """The size from which on a value is worth the trouble of giving it up."""
-    return max(1, peak_nbytes(tasks.problem, range(len(tasks.again))) // SMALLEST)
+    return max(1, peak_of(tasks, plain_steps(tasks)) // SMALLEST)
 
 
 def recomputing(tasks: Tasks) -> list[Method]:
     """The methods that compute values again: segments at the position where most is live, and greedy eviction."""
     methods: list[Method] = []
-    live = live_nbytes(tasks.problem, range(len(tasks.again)))[: tasks.commit]
+    arena, beside = held_by(tasks, plain_steps(tasks))
+    live = [a + b for a, b in zip(arena, beside, strict=True)][: tasks.commit]
     if live:
         turn = turn_of(tasks, max(range(len(live)), key=live.__getitem__))
         methods.append(lambda target: segmented(turn, target))
-    means = Means(smallest_nbytes=smallest_nbytes(tasks))
-    return [*methods, lambda target: evicted(tasks, target, means)]
+    return [*methods, *evicting(tasks, Means(smallest_nbytes=smallest_nbytes(tasks)))]
+
+
+def evicting(tasks: Tasks, means: Means) -> list[Method]:
+    """Greedy eviction, with as many bytes beside the arena as the plain run takes, and with as few as can be."""
+    _, beside = held_by(tasks, plain_steps(tasks))
+    least = [
+        sum([tasks.problem.nbytes[b] for b in (*uses, *makes) if not tasks.planned[b]]) + hidden
+        for uses, makes, hidden in zip(
+            tasks.problem.uses, tasks.problem.makes, tasks.problem.workspace, strict=True
+        )
+    ]
+    rooms = dict.fromkeys([max(beside, default=0), max(least, default=0)])
+
+    def method(room: int) -> Method:
+        return lambda target: evicted(tasks, target - room, room, means)
+
+    return [method(room) for room in rooms]

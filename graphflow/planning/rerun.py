@@ -13,11 +13,13 @@ from dataclasses import dataclass, field, replace
 
 from graphflow.graph import Node, Tensor, detached
 from graphflow.op import Trait
+from graphflow.ops.fused import FUSED
 from graphflow.ops.spill import RESTORE, SPILL
 from graphflow.planning.cost import Cost, Machine, node_cost
-from graphflow.planning.liveness import order_problem
-from graphflow.planning.order import OrderProblem
+from graphflow.planning.liveness import DIRECT_RESULT_NBYTES, order_problem
+from graphflow.planning.tasks import OrderProblem, live_nbytes
 from graphflow.subgraph import Subgraph
+from graphflow.types import STRING
 
 __all__ = [
     "Held",
@@ -26,9 +28,11 @@ __all__ = [
     "Tasks",
     "copy_seconds",
     "extra_seconds",
+    "held_by",
+    "peak_of",
+    "plain_steps",
     "rewritten",
     "tasks_of",
-    "unrolled",
 ]
 
 Step = tuple[str, int]
@@ -49,7 +53,8 @@ _RECENT = 16
 class Tasks:
     """What may be asked of a subgraph in plain numbers.
 
-    problem: its buffers, by task; a view uses what it shows. maker: for each buffer the task that makes it, -1 for what is there before the run.
+    problem: its buffers, by task; a view uses what it shows. planned: for each buffer whether it is in the arena.
+    maker: for each buffer the task that makes it, -1 for what is there before the run.
     views: for each task, those it reads that are views: tasks which make no buffer of their own.
     shown: for each task that is such a view, the buffer whose bytes it shows; else -1.
     again: which tasks may run a second time. costs: by the cost model. fixed: buffers that live to the end.
@@ -58,6 +63,7 @@ class Tasks:
 
     subgraph: Subgraph
     problem: OrderProblem
+    planned: tuple[bool, ...]
     maker: tuple[int, ...]
     views: tuple[tuple[int, ...], ...]
     shown: tuple[int, ...]
@@ -65,6 +71,10 @@ class Tasks:
     costs: tuple[Cost, ...]
     fixed: frozenset[int]
     commit: int
+
+    def comes_back_planned(self, buffer: int) -> bool:
+        """Whether a buffer that was put aside comes back to the arena: all do, but for large ones that are handed out."""
+        return not (buffer in self.fixed and self.problem.nbytes[buffer] >= DIRECT_RESULT_NBYTES)
 
     def tensor(self, buffer: int) -> Tensor:
         """The value whose bytes a buffer holds."""
@@ -104,6 +114,7 @@ def tasks_of(subgraph: Subgraph, machine: Machine) -> Tasks:
     return Tasks(
         subgraph,
         replace(problem, uses=tuple(uses)),
+        _planned(subgraph, problem),
         tuple(maker),
         tuple(views),
         tuple(shown),
@@ -112,6 +123,18 @@ def tasks_of(subgraph: Subgraph, machine: Machine) -> Tasks:
         frozenset(problem.kept),
         _commit(nodes),
     )
+
+
+def _planned(subgraph: Subgraph, problem: OrderProblem) -> tuple[bool, ...]:
+    """For each buffer whether it is in the arena, as `lowering` decides it."""
+    fetched = set(subgraph.outputs)
+    planned = [True] * len(problem.nbytes)
+    for node, makes in zip(subgraph.nodes, problem.makes, strict=True):
+        fills = node.op.takes_out and (len(node.outputs) == 1 or node.op is FUSED)
+        for b, t in zip(makes, node.outputs, strict=False):
+            handed_out = problem.nbytes[b] >= DIRECT_RESULT_NBYTES and t in fetched
+            planned[b] = node.op.name == "assign" or (fills and not handed_out and t.type.dtype is not STRING)
+    return tuple(planned)
 
 
 def _commit(nodes: tuple[Node, ...]) -> int:
@@ -193,35 +216,57 @@ class Held:
         return sorted(found)
 
 
-def unrolled(problem: OrderProblem, steps: Sequence[Step]) -> OrderProblem:
-    """The order problem of a list of steps: task k is step k. Its edges are left out. O(steps + uses)."""
-    made = {b for makes in problem.makes for b in makes}
-    latest = {b: k for k, b in enumerate([b for b in range(len(problem.nbytes)) if b not in made])}
-    nbytes = [problem.nbytes[b] for b in latest]
+def held_by(tasks: Tasks, steps: Sequence[Step]) -> tuple[list[int], list[int]]:
+    """The bytes live while each step runs: those of the arena, and those beside it, kernels' hidden ones among them.
+
+    What lowering makes of the steps takes at least the largest of both, added up. O(steps + uses).
+    """
+    problem = tasks.problem
+    latest = {b: k for k, b in enumerate([b for b, maker in enumerate(tasks.maker) if maker < 0])}
+    sizes = [problem.nbytes[b] for b in latest]
+    planned = [True] * len(sizes)
     makes: list[tuple[int, ...]] = []
     uses: list[tuple[int, ...]] = []
     reuses: list[tuple[int, ...]] = []
-    workspace: list[int] = []
+    hidden: list[int] = []
     for kind, number in steps:
         inputs: tuple[int, ...] = (number,) if kind == "spill" else ()
         outputs: tuple[int, ...] = (number,) if kind == "restore" else ()
         taken: tuple[int, ...] = ()
-        hidden = 0
         if kind == "run":
-            inputs, outputs = problem.uses[number], problem.makes[number]
-            taken, hidden = problem.reuses[number], problem.workspace[number]
+            inputs, outputs, taken = problem.uses[number], problem.makes[number], problem.reuses[number]
         uses.append(tuple([latest[b] for b in inputs]))
         reuses.append(tuple([latest[b] for b in taken]))
-        makes.append(tuple(range(len(nbytes), len(nbytes) + len(outputs))))
+        makes.append(tuple(range(len(sizes), len(sizes) + len(outputs))))
         for b in outputs:
-            latest[b] = len(nbytes)
-            nbytes.append(problem.nbytes[b])
-        workspace.append(hidden)
-    kept = tuple([latest[b] for b in problem.kept])
-    empty = ((),) * len(steps)
-    return OrderProblem(
-        empty, tuple(makes), tuple(uses), tuple(reuses), tuple(nbytes), kept, tuple(workspace)
+            latest[b] = len(sizes)
+            sizes.append(problem.nbytes[b])
+            planned.append(tasks.comes_back_planned(b) if kind == "restore" else tasks.planned[b])
+        hidden.append(problem.workspace[number] if kind == "run" else 0)
+    arena = OrderProblem(
+        ((),) * len(steps),
+        tuple(makes),
+        tuple(uses),
+        tuple(reuses),
+        tuple([n if p else 0 for n, p in zip(sizes, planned, strict=True)]),
+        tuple([latest[b] for b in problem.kept]),
+        (0,) * len(steps),
     )
+    other = tuple([0 if p else n for n, p in zip(sizes, planned, strict=True)])
+    beside = replace(arena, nbytes=other, workspace=tuple(hidden)) if any(other) else None
+    every = range(len(steps))
+    return live_nbytes(arena, every), hidden if beside is None else live_nbytes(beside, every)
+
+
+def peak_of(tasks: Tasks, steps: Sequence[Step]) -> int:
+    """The least that lowering can make of the steps: the arena and, beside it, the most that is live. O(steps + uses)."""
+    arena, beside = held_by(tasks, steps)
+    return max(arena, default=0) + max(beside, default=0)
+
+
+def plain_steps(tasks: Tasks) -> tuple[Step, ...]:
+    """Every task once, in order."""
+    return tuple([("run", task) for task in range(len(tasks.again))])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

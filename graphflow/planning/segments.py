@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from graphflow.planning.order import live_nbytes
-from graphflow.planning.rerun import Held, Step, Tasks
+from graphflow.planning.rerun import Held, Step, Tasks, held_by, plain_steps
 
 __all__ = ["Turn", "segmented", "turn_of"]
 
@@ -60,7 +59,7 @@ def turn_of(tasks: Tasks, at: int) -> Turn:
             late[b] = task
             if task > at and early[b] < 0:
                 early[b] = task
-    may = [m >= 0 and tasks.again[m] and b not in tasks.fixed for b, m in enumerate(maker)]
+    may = [_may_go(tasks, b) for b in range(buffers)]
     stash = [b for b in range(buffers) if may[b] and maker[b] <= at < late[b]]
     end = _ends(tasks, at, stash, may)
     made = np.zeros(at + 2, np.int64)
@@ -74,7 +73,8 @@ def turn_of(tasks: Tasks, at: int) -> Turn:
         last[m] = max(last[m], late[b])
         change[m] += nbytes[b]
         change[late[b] + 1] -= nbytes[b]
-    live = np.array(live_nbytes(problem, range(n)), np.int64)
+    arena, beside = held_by(tasks, plain_steps(tasks))
+    live = np.array(arena, np.int64) + np.array(beside, np.int64)
     width, spare = np.zeros(at + 2, np.int64), np.zeros(at + 2, np.int64)
     stashed = frozenset(stash)
     for b in range(buffers):
@@ -96,6 +96,12 @@ def turn_of(tasks: Tasks, at: int) -> Turn:
         np.cumsum(width)[: at + 1],
         np.cumsum(spare)[: at + 1],
     )
+
+
+def _may_go(tasks: Tasks, b: int) -> bool:
+    """Whether a buffer can be computed again, and is not handed out."""
+    maker = tasks.maker[b]
+    return maker >= 0 and tasks.again[maker] and b not in tasks.fixed
 
 
 def _ends(tasks: Tasks, at: int, stash: Sequence[int], may: Sequence[bool]) -> list[int]:
@@ -200,12 +206,9 @@ class _Plan:
         """What must be kept at a cut before `place`, so that all from there on can run again."""
         known = self.crossing.get(place)
         if known is None:
-            maker, end = self.turn.tasks.maker, self.turn.end
-            fixed = self.turn.tasks.fixed
+            tasks, end = self.turn.tasks, self.turn.end
             known = frozenset(
-                b
-                for b, m in enumerate(maker)
-                if 0 <= m < place <= end[b] and self.turn.tasks.again[m] and b not in fixed
+                [b for b, m in enumerate(tasks.maker) if m < place <= end[b] and _may_go(tasks, b)]
             )
             self.crossing[place] = known
         return known
@@ -263,8 +266,12 @@ def _steps(turn: Turn, whole: _Segment) -> tuple[Step, ...]:
         if task == turn.at + 1:
             segment, path = leaves[-1]
             for b, m in enumerate(maker):
-                if 0 <= m < segment.start and tasks.again[m] and b not in tasks.fixed and b not in path:
+                if m < segment.start and b not in path and _may_go(tasks, b):
                     held.there[b] = False
+        if task == tasks.commit:  # nothing that may fail comes after the first write
+            for t in held.missing(range(task, len(tasks.again))):
+                held.ran(t)
+                steps.append(("run", t))
         if held.is_idle(task):
             continue
         again = held.missing([task]) if task > turn.at else []
@@ -273,9 +280,8 @@ def _steps(turn: Turn, whole: _Segment) -> tuple[Step, ...]:
             steps.append(("run", t))
         steps.append(("run", task))
         held.ran(task)
-        if again:
-            wanted = {leaf_of[maker[b]] for b in tasks.problem.uses[task] if 0 <= maker[b] <= turn.at}
-            for t in again:
-                for b in tasks.problem.makes[t]:
-                    held.there[b] = any(leaf_of[t] == k or b in leaves[k][1] for k in wanted)
+        wanted = {leaf_of[maker[b]] for b in tasks.problem.uses[task] if 0 <= maker[b] <= turn.at}
+        for t in again:
+            for b in tasks.problem.makes[t]:
+                held.there[b] = any(leaf_of[t] == k or b in leaves[k][1] for k in wanted)
     return tuple(steps)

@@ -10,6 +10,7 @@ from graphflow.planning.evict import Means, evicted
 from graphflow.planning.recompute import (
     Measure,
     Method,
+    evicting,
     scheduled_tasks,
     settled,
     smallest_nbytes,
@@ -43,10 +44,9 @@ def spill(
 
 def spilling(tasks: Tasks, *, again: bool) -> list[Method]:
     """The methods that put values aside."""
-    means = Means(again, True, smallest_nbytes(tasks))
-    return [lambda target: evicted(tasks, target, means)]
+    return evicting(tasks, Means(again, True, smallest_nbytes(tasks)))
 
 
 def least_steps(tasks: Tasks) -> tuple[Step, ...] | None:
     """Steps that hold as little as can be: all that is not needed at a moment is put aside."""
-    return evicted(tasks, 0, Means(False, True, smallest_nbytes(tasks)))
+    return evicted(tasks, 0, 0, Means(False, True, smallest_nbytes(tasks)))

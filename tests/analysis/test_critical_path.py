@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import networkx as nx
@@ -70,8 +71,7 @@ def test_branches_depend_on_nothing_but_their_sum_on_all() -> None:
 
 def test_effects_keep_their_order() -> None:
     x = gf.placeholder(gf.float32, [2])
-    first = gf.print_through(x, "first") if hasattr(gf, "print_through") else gf.Print(x, [x])
-    second = gf.print_through(x, "second") if hasattr(gf, "print_through") else gf.Print(x, [x])
+    first, second = gf.Print(x, [x]), gf.Print(x, [x])
     program = gf.Session(optimize=False).plan([first, second], {x: (2,)}).program
     effects = [k for k, i in enumerate(program.instructions) if i.op.has_effect]
     assert len(effects) == 2
@@ -94,7 +94,7 @@ def test_the_critical_path_is_the_longest(seed: int) -> None:
         graph.add_edges_from([(b, t, {"weight": seconds[b]}) for b in earlier])
     assert span == pytest.approx(nx.dag_longest_path_length(graph))
     assert span == pytest.approx(sum(seconds[t] for t in path))
-    assert all(a in before[b] for a, b in zip(path, path[1:], strict=False))
+    assert all(a in before[b] for a, b in itertools.pairwise(path))
 
 
 def test_an_empty_program_has_none() -> None:

@@ -25,18 +25,20 @@ def test_a_loop() -> None:
     y = gf.while_loop(lambda i, a: i < n * 2, lambda i, a: (i + 1, gf.sin(a) * gf.exp(w + 1.0)), (0, x))[1]
     for count in (0, 2):
         after, _ = check(hoist_invariants, [y], {x: X3, w: X3, n: np.array(count)})
-        assert text(after)[1:7] == [
+        assert text(after)[1:6] == [
             "%1 = constant(value=2) : int64[]",
             "%2 = multiply(<n:0>, %1) : int64[]",
             "%3 = constant(value=1.) : float64[]",
             "%4 = add(<w:0>, %3) : float64[3]",
             "%5 = exp(%4) : float64[3]",
-            "%6 = while_loop(%0, <x:0>, <n:0>, <w:0>, %2, %5, bodies=(<Body of 1 operations>, <Body of 4 ope…, "
-            "n_carry=2, varying=((), (False,)), sizes=(), back_prop=True) : int64[], float64[3], int64[?], "
-            "int64[?], float64[?, 3]",
         ]
+        node = after.nodes[-1]
+        assert [t.op.type for t in node.inputs[2:]] == ["placeholder", "placeholder", "multiply", "exp"]
         assert {k.origin.line for k in after.nodes[1:]} == {y.op.origin.line}
-    assert body_text(after.nodes[-1], 0)[0].startswith("%0 = less(")
+    assert body_text(after.nodes[-1], 0) == [
+        "%0 = less(<Const:0>, <while/cond/mul:0>) : bool[]",
+        "return %0",
+    ]
 
 
 def test_scans_and_their_gradients() -> None:
@@ -48,7 +50,7 @@ def test_scans_and_their_gradients() -> None:
         w: np.random.default_rng(1).normal(size=(3, 3)),
     }
     assert _moved([y], values) == ["tanh", "scan"]
-    assert _moved(gf.gradients(y, [e, w]), values).count("tanh") == 1
+    assert _moved(gf.gradients(y, [e, w]), values).count("tanh") == 2  # in either direction
 
 
 def test_what_does_not_move() -> None:
@@ -91,7 +93,6 @@ def test_what_is_large_and_cheap_is_made_again() -> None:
     def outer() -> Any:
         return gf.expand_dims(x, 1) * x
 
-    assert "multiply" not in _moved([loop(lambda: gf.max(outer() * b_of(x), axis=0))], values) or True
     assert "exp" in _moved([loop(lambda: gf.exp(a)[0])], values)  # no larger than what it is made of
     assert "matmul" in _moved(
         [loop(lambda: gf.matmul(gf.expand_dims(x, 1), gf.expand_dims(x, 0))[0])], values
@@ -100,10 +101,6 @@ def test_what_is_large_and_cheap_is_made_again() -> None:
         [loop(lambda: gf.max(outer(), axis=0))], values
     )  # its operand is made twice for it
     assert "multiply" not in _moved([loop(lambda: outer()[0])], values)
-
-
-def b_of(x: Any) -> Any:
-    return x
 
 
 def test_out_of_nests() -> None:

@@ -55,7 +55,11 @@ def test_elements_and_stacks_of_a_scan() -> None:
     e, f = gf.placeholder("float64", [None, 3], name="e"), gf.placeholder("float64", [None], name="f")
     x = gf.placeholder("float64", [3], name="x")
     values = {e: np.ones((4, 3)), f: np.ones(4), x: X3}
-    a, b, n = gf.scan(lambda acc, row: (acc[0] * row[0], acc[1] + row[1], acc[2] + 1), (e, f), (x, 0.5, 0))
+    a, b, n = gf.scan(
+        lambda acc, row: (acc[0] * row[0], acc[1] + row[1], acc[2] + 1),
+        (e, f),
+        (x, gf.constant(0.5, "float64"), 0),
+    )
     assert [t.op for t in _only(check(prune, [a], values)[0]).inputs] == [x.op, e.op]
     after, _ = check(prune, [n], values)
     assert _only(after).attrs["n_elems"] == 1

@@ -31,7 +31,7 @@ def test_a_carried_value_that_never_changes() -> None:
     (node,) = _loops(after)
     assert node.attrs["n_carry"] == 2
     assert node.origin == y[1].op.origin
-    assert body_text(node, 1)[2:] == ["%2 = multiply(<x_1:0>, <w_1:0>) : float64[3]", "return %1, %2"]
+    assert body_text(node, 1)[2:] == ["%2 = multiply(<x:0>, <w:0>) : float64[3]", "return %1, %2"]
 
 
 def test_gradients_of_such_a_loop_stack_nothing_for_it() -> None:
@@ -57,7 +57,7 @@ def test_twins_and_constants() -> None:
     y = gf.cond(p, lambda: x * small + again, lambda: x + gf.sum(large))
     after, _ = check(simplify_captures, [y], {x: X3, p: np.array(True)})
     (node,) = _loops(after)
-    assert [t.op.name for t in node.inputs] == ["p", "x", "Const_1", "Identity"] or len(node.inputs) == 4
+    assert [t.op.type for t in node.inputs] == ["placeholder", "placeholder", "identity", "constant"]
     assert "constant(value=[1., 2., 3.])" in body_text(node, 0)[0]
     twice = gf.while_loop(lambda i, a: i < 3, lambda i, a: (i + 1, a * x), (0, x))[1]
     carried = gf.while_loop(lambda i, a, b: i < 3, lambda i, a, b: (i + 1, a * b * x, b), (0, x, x))[1]
