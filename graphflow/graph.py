@@ -124,8 +124,18 @@ class Node:
     def rebuilt(
         self, inputs: tuple[Tensor, ...], attrs: Mapping[str, Any], control: tuple[Node, ...]
     ) -> Node:
-        """A detached copy with other inputs, its types inferred again; for passes, never in the graph."""
-        return detached(self, self.op, inputs, attrs, control)
+        """A detached copy with other inputs; for passes, never in the graph.
+
+        Its types are inferred again where those of the inputs, or the attributes, are others.
+        """
+        types: list[TensorType] | None = None
+        if attrs is self.attrs:
+            for new, old in zip(inputs, self.inputs, strict=True):
+                if new.type is not old.type and new.type != old.type:
+                    break
+            else:
+                types = [t.type for t in self.outputs]
+        return detached(self, self.op, inputs, attrs, control, types=types)
 
     def run(self, feed_dict: Any = None, session: Any = None) -> None:
         """Run this operation in `session`, or in the default one."""
@@ -825,8 +835,12 @@ def detached(
     attrs: Mapping[str, Any],
     control: tuple[Node, ...] = (),
     name: str | None = None,
+    types: Sequence[TensorType] | None = None,
 ) -> Node:
-    """A node outside any graph that takes over name, line and device of `like`; passes make these."""
+    """A node outside any graph that takes over name, line and device of `like`; passes make these.
+
+    types: of the outputs, where they are known; else they are inferred.
+    """
     node = Node()
     node.op = op
     node.inputs = inputs
@@ -839,10 +853,11 @@ def detached(
     node._code = like._code
     node._lasti = like._lasti
     node.id = like.id
-    try:
-        types = op.infer_types([t.type for t in inputs], attrs)
-    except GraphflowError as error:
-        raise _prefixed(error, op).at(like.place) from error.__cause__
+    if types is None:
+        try:
+            types = op.infer_types([t.type for t in inputs], attrs)
+        except GraphflowError as error:
+            raise _prefixed(error, op).at(like.place) from error.__cause__
     node.outputs = tuple([Tensor(node, i, t, -1) for i, t in enumerate(types)])
     return node
 

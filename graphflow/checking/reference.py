@@ -16,6 +16,7 @@ from graphflow.graph import Node
 from graphflow.interpret import compute, kernel_of
 from graphflow.program import Instruction, Kind, Program
 from graphflow.runtime import VariableStore
+from graphflow.types import substitute
 
 __all__ = ["POISON", "ReferenceCheck", "dead_bytes", "pass_error"]
 
@@ -143,7 +144,8 @@ class ReferenceCheck(Stepped):
         if node is None or not i.outputs or i.op.name == "transfer":
             return
         given, sizes = self._given, dict(self._sizes)
-        expected = compute(node, given, attrs=i.attrs, sizes=sizes)
+        attrs = {key: substitute(value, sizes) for key, value in i.attrs.items()}
+        expected = compute(node, given, attrs=attrs, sizes=sizes)
         got = [self._saved.get(s) for s in i.outputs]
         bounds: Sequence[Any] | None = None
         for k, (a, b) in enumerate(zip(expected, got, strict=True)):
@@ -152,7 +154,7 @@ class ReferenceCheck(Stepped):
             found = None
             if a.shape == b.shape and a.dtype == b.dtype:
                 if bounds is None:
-                    bounds = _kernel_bounds(node, given, i.attrs, sizes, expected)
+                    bounds = _kernel_bounds(node, given, attrs, sizes, expected)
                 found = difference(a, b, bounds[k])
                 if found is None:
                     continue

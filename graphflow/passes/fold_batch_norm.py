@@ -145,14 +145,14 @@ def _folded(product: Node, chain: list[Node]) -> Callable[[Now], tuple[Tensor]]:
             t = node.outputs[0]
         x, weights = (now(t) for t in product.inputs)
         assert affine.scale is not None
-        scaled = make(chain[-1], "multiply", weights, _over_weights(product, affine.scale))
+        scaled = make(chain[-1], "multiply", weights, _over_weights(product, affine.scale, chain[-1]))
         made = product.rebuilt((x, scaled), product.attrs, ()).outputs[0]
         return (made if affine.shift is None else make(chain[-1], "add", made, affine.shift),)
 
     return build
 
 
-def _over_weights(product: Node, scale: Tensor) -> Tensor:
+def _over_weights(product: Node, scale: Tensor, like: Node) -> Tensor:
     """The scale of each channel in the shape that broadcasts with the weights, whose last axes are the channels."""
     dims = scale.type.dims
     if math.prod(dims) == 1:
@@ -161,4 +161,4 @@ def _over_weights(product: Node, scale: Tensor) -> Tensor:
         shape = product.inputs[1].type.dims[-2:]
     else:
         shape = product.inputs[1].type.dims[-1:]
-    return scale if dims == shape else make(scale.op, "reshape", scale, shape=shape)
+    return scale if dims == shape else make(like, "reshape", scale, shape=shape)

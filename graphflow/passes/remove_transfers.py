@@ -155,7 +155,7 @@ class _Moves:
         self, like: Node, op: Op, inputs: tuple[Tensor, ...], attrs: Mapping[str, Any], target: str
     ) -> Tensor:
         node = detached(like, op, inputs, attrs)
-        self.device[node] = target
+        node.device = self.device[node] = target
         self.nodes.append(node)
         return node.outputs[0]
 

@@ -160,7 +160,16 @@ class ByteWalk:
         p = self.program
         for slot, value, is_early in zip(p.fetches, p.fetched, p.early_fetches, strict=True):
             if is_early is early:
-                self.read(slot, value)
+                self.read(*(self._stood(slot, value) if early else (slot, value)))
+
+    def _stood(self, slot: int, value: int) -> tuple[int, int]:
+        """A slot and its value, or for a view that is made in the commit, of bytes that never move, what it shows."""
+        made = {i.outputs[0]: i for i in self.program.instructions[self.program.commit :] if i.is_view}
+        while slot in made and self.slots[self.root[slot]].kind in (*_ARENA, *STORED):
+            if (i := made[slot]).makes[0] != value or not i.op.is_silent:
+                break
+            slot, value = i.inputs[0], i.reads[0]
+        return slot, value
 
     def _step(self, i: Instruction) -> None:
         slots, k, is_copy = self.slots, self.now, i.op.name == "assign"

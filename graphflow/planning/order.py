@@ -12,7 +12,7 @@ __all__ = ["OrderProblem", "best_order", "bound_nbytes", "live_nbytes", "peak_nb
 EXACT_TASKS = 12
 """Problems of up to this many tasks are searched to the end."""
 
-MANY_TASKS = 20_000
+MANY_TASKS = 5_000
 """Larger problems are tried with two rules only."""
 
 LOOKS = 5_000
@@ -28,27 +28,26 @@ def best_order(problem: OrderProblem) -> tuple[int, ...]:
     program = range(len(problem.before))
     live = live_nbytes(problem, program)
     peak = max(live, default=0)
-    if len(live) < 2 or peak <= bound_nbytes(problem, live.index(peak)):
+    enough = bound_nbytes(problem, live.index(peak)) if live else 0
+    if peak <= enough:
         return tuple(program)
     contracted = contract(problem)
     smaller = contracted.problem
     linked = links(smaller)
-    order, reached, enough = list(range(len(smaller.before))), peak, 0
-    n_rules = 2 if len(order) > MANY_TASKS else len(LIST_ORDERS)
-    for rule in (None, *LIST_ORDERS[:n_rules]):
-        tried = order if rule is None else rule(smaller, linked)
+    order, reached = list(range(len(smaller.before))), peak
+    for rule in LIST_ORDERS if len(order) <= MANY_TASKS else LIST_ORDERS[:2]:
+        tried = rule(smaller, linked)
         live = live_nbytes(smaller, tried)
         highest = max(live)
-        if highest < reached or rule is None:
-            enough = max(enough, bound_nbytes(smaller, tried[live.index(highest)]))
+        if highest < reached:
             order, reached = tried, highest
-        if reached <= enough:
-            break
+            enough = max(enough, bound_nbytes(smaller, tried[live.index(highest)]))
+            if reached <= enough:
+                break
     if reached > enough:
-        if len(smaller.before) <= EXACT_TASKS:
-            found, _ = exact_order(smaller, min(reached, peak), enough)
-            order = found or order
+        if len(order) <= EXACT_TASKS:
+            order = exact_order(smaller, reached, enough)[0] or order
         else:
             order = improved(smaller, linked, order, enough, LOOKS)
-    found_order = contracted.expanded(order)
-    return found_order if peak_nbytes(problem, found_order) < peak else tuple(program)
+    found = contracted.expanded(order)
+    return found if peak_nbytes(problem, found) < peak else tuple(program)

@@ -108,7 +108,7 @@ def test_as_text() -> None:
         "%2 = constant(value=2.) : float32[]",
         "%3 = add(<g:0>, %2) : float32[3]",
         "%4 = multiply(<w:0>, %3) : float32[3]",
-        "%5 = sum(%4, axis=(0,), keepdims=False, dtype=dtype('float32')) : float32[]",
+        "%5 = sum(%4, axis=None, keepdims=False, dtype=dtype('float32')) : float32[]",
         "return %1, %5",
     ]
 

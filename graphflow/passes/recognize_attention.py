@@ -1,0 +1,108 @@
+"""Attention spelled out is computed as `gf.nn.scaled_dot_product_attention` does: scaled where there are few numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from graphflow.graph import Node, Tensor
+from graphflow.passes.exponentials import exponentials
+from graphflow.passes.match import Now, Plan, Uses, make, number, rewrite_planned
+from graphflow.subgraph import Subgraph
+from graphflow.types import is_floating
+
+__all__ = ["recognize_attention_fast"]
+
+LEAST, MOST = 2.0**-20, 2.0**20
+"""Scales between which a factor of a product neither overflows nor loses digits if it is scaled instead of the product."""
+
+
+def recognize_attention_fast(subgraph: Subgraph) -> Subgraph:
+    """Scale queries, not scores, and divide what was looked up, not the weights: both have fewer elements.
+
+        %0 = multiply(matmul(%q, %k), 0.125)             %0 = matmul(multiply(%q, 0.125), %k)
+        %1 = exp(subtract(%0, max(%0)))        becomes   %1 = exp(subtract(%0, max(%0)))
+        %2 = divide(%1, sum(%1))                         %2 = divide(matmul(%1, %v), sum(%1))
+        %3 = matmul(%2, %v)
+
+    There is no op for attention: this is what the function of `gf.nn` is composed of. The two halves are found
+    apart, so that masks, biases and casts may stand between. The scale must be a constant that is neither huge nor tiny;
+    the division is only moved behind exponentials of scores less their maximum, as `stabilize_fast` leaves them:
+    others might overflow in the product.
+    Rounding changes. Runs after bind, as it reads sizes. Never fires where weights or unscaled scores are needed
+    elsewhere, as the weights are by gradients. O(V + E).
+    """
+    scaled = [node for node in subgraph.nodes if node.op.name in ("divide", "multiply") and _is_scaled(node)]
+    weighted = [n for n in subgraph.nodes if n.op.name == "matmul" and n.inputs[0].op.op.name == "divide"]
+    if not scaled and not weighted:
+        return subgraph
+    uses = Uses(subgraph)
+    plans: dict[Node, Plan] = {}
+    for node in scaled:
+        build = _early_scale(node, uses)
+        if build is not None:
+            plans[node] = Plan("early_scale", build)
+    for node in weighted:
+        build = _late_division(node, uses)
+        if build is not None:
+            plans[node] = Plan("late_division", build)
+    return rewrite_planned(subgraph, plans)
+
+
+# --- the scale of the scores ------------------------------------------------------------------------
+
+
+def _is_scaled(node: Node) -> bool:
+    """Whether the node might be a product of matrices times a constant."""
+    makers = [t.op.op.name for t in node.inputs]
+    return makers[0] == "matmul" or (makers[1] == "matmul" and node.op.name == "multiply")
+
+
+def _early_scale(node: Node, uses: Uses) -> Callable[[Now], tuple[Tensor]] | None:
+    t, scale = node.inputs
+    if t.op.op.name != "matmul":
+        t, scale = scale, t
+    product, value = uses.made(t, "matmul"), number(scale)
+    if product is None or value is None or not LEAST <= abs(value) <= MOST or scale.type.rank:
+        return None
+    if node.control_inputs or not uses.is_private(t) or not is_floating(t.type.dtype):
+        return None
+    sizes = [x.type.size for x in (*product.inputs, t)]
+    if not all(isinstance(size, int) for size in sizes) or 2 * min(sizes[:2]) > sizes[2]:  # type: ignore[type-var,operator]  # ints
+        return None
+    smaller = 0 if sizes[0] <= sizes[1] else 1  # type: ignore[operator]
+
+    def build(now: Now) -> tuple[Tensor]:
+        factors = [now(x) for x in product.inputs]
+        factors[smaller] = make(node, node.op.name, factors[smaller], now(scale))
+        return product.rebuilt(tuple(factors), product.attrs, ()).outputs  # type: ignore[return-value]  # one output
+
+    return build
+
+
+# --- the division of the weights --------------------------------------------------------------------
+
+
+def _late_division(node: Node, uses: Uses) -> Callable[[Now], tuple[Tensor]] | None:
+    weights, values = node.inputs
+    quotient = uses.made(weights, "divide")
+    if quotient is None or node.control_inputs or not uses.is_private(weights):
+        return None
+    e, total = quotient.inputs
+    if (
+        not (node.outputs[0].type.is_static and values.type.is_static and e.type.is_static)
+        or values.type.rank < 2
+    ):
+        return None
+    if e.type.dims[-1] <= node.outputs[0].type.dims[-1]:  # type: ignore[operator]  # ints
+        return None  # no fewer elements
+    sums = [reader for reader in uses.of(e) if reader.op.name == "sum"]
+    one = exponentials(sums, uses).get(e)
+    if one is None or not one.is_shifted or not one.divides(total) or one.axes != (e.type.rank - 1,):
+        return None
+    if total.type.rank != e.type.rank:
+        return None
+
+    def build(now: Now) -> tuple[Tensor]:
+        return (make(quotient, "divide", make(node, "matmul", now(e), now(values)), now(total)),)
+
+    return build
