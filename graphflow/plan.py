@@ -18,6 +18,7 @@ from graphflow.graph import Node
 from graphflow.passes.pipeline import PassRecord
 from graphflow.planning.arena import Lifetime, lower_bound_nbytes
 from graphflow.planning.fusion import Fusion
+from graphflow.planning.limit import Fitted
 from graphflow.program import Kind, Place, Program
 from graphflow.subgraph import Subgraph
 
@@ -71,6 +72,7 @@ class Plan:
     """The cost of one run, from the very program that would run. Nothing has run.
 
     passes: what the passes did, in order; `str()` of one names every rewrite with its rule and line.
+    fitted: what keeping the session's memory limit takes; None where nothing had to be done.
     fusion: which nodes run as one, block by block, and which pairs do not, with reasons.
     Sizes that depend on data are not in the sums; `unknown` counts them, and `peak_nbytes` is then a lower bound.
     """
@@ -81,6 +83,7 @@ class Plan:
     machine: Machine = field(default_factory=Machine)
     passes: tuple[PassRecord, ...] = ()
     fusion: Fusion = field(default_factory=Fusion)
+    fitted: Fitted | None = None
 
     @cached_property
     def memory(self) -> MemoryProfile:
@@ -194,6 +197,11 @@ class Plan:
         )
         if self.unknown:
             yield f"          {self.unknown} values have a size that depends on data and are not counted"
+        if self.fitted is not None:
+            yield (
+                f"limit     {format_nbytes(self.fitted.limit_nbytes)}, down from "
+                f"{format_nbytes(self.fitted.before_nbytes)}: {self.fitted.price}"
+            )
         live = self.live_at_peak()
         if live:
             yield "          live at the peak:"

@@ -12,13 +12,14 @@ import contextlib
 import contextvars
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from functools import cached_property, partial
 from itertools import starmap
 from operator import call, itemgetter, setitem
 from typing import Any
 
 import numpy as np
 
+from graphflow.analysis.memory import memory_profile
 from graphflow.backends.base import THREADS
 from graphflow.errors import (
     GraphflowError,
@@ -124,6 +125,11 @@ class Executable:
         self._quick_feeds: list[tuple[Any, Any]] | None = None
         if simple and not self._dynamic_slots:
             self._quick_feeds = [(buffer.dtype, buffer) for _, buffer in self._copied]
+
+    @cached_property
+    def peak_nbytes(self) -> int:
+        """The most bytes that a run holds at once."""
+        return memory_profile(self.program).peak
 
     # --- loading ---
 

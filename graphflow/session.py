@@ -13,23 +13,22 @@ from weakref import WeakSet
 
 import numpy as np
 
+from graphflow.analysis.memory import memory_profile
 from graphflow.backends import backend_for, canonical
-from graphflow.bind import bind, match_feeds
+from graphflow.compiler import Compiler
 from graphflow.errors import ArgumentError, FeedError, GraphflowError, MemoryLimitError, SessionError, shorten
 from graphflow.feeds import as_feed
 from graphflow.fetches import Fetches, resolve_fetches
 from graphflow.graph import BodyGraph, Graph, Node, Tensor, get_default_graph
-from graphflow.lowering import Planned, plan_subgraph
 from graphflow.ops.on_demand import value_of
-from graphflow.passes.pipeline import PassRecord, choose_passes, run_passes
+from graphflow.passes.pipeline import PassRecord, choose_passes
 from graphflow.plan import Plan, parse_nbytes
-from graphflow.planning.fusion import FusionSupport
 from graphflow.profile import Recorder
 from graphflow.program import Program
 from graphflow.runtime import VariableStore, load
-from graphflow.subgraph import Subgraph, cut
+from graphflow.subgraph import Subgraph
 from graphflow.template import Template, make_template
-from graphflow.types import Shape, TensorType, shape_from_user
+from graphflow.types import Shape, shape_from_user
 
 __all__ = ["Session", "evaluate", "get_default_session", "session_for"]
 
@@ -38,12 +37,12 @@ _default: ContextVar[tuple[Any, ...]] = ContextVar("graphflow_sessions", default
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class _Signature:
-    """A cut for certain fetches and fed tensors, with its executables by the feeds' shapes."""
+    """A cut for certain fetches and fed tensors, with its executables by the feeds' shapes (and by the limit they keep)."""
 
     fetches: Fetches
     feeds: tuple[Tensor, ...]
     subgraph: Subgraph | None  # None where tensors were changed in place since the cut was made
-    loaded: dict[tuple[Shape, ...], Any]
+    loaded: dict[tuple[Any, ...], Any]
     templates: list[
         Template | None
     ]  # at most one, made with the second set of shapes; None where there can be none
@@ -66,7 +65,9 @@ class Session:
     """Runs parts of one graph, and holds the values of its variables.
 
     graph: the default graph if None. device: where nodes run that ask for none ("cpu").
-    memory_limit: bytes, or text such as "2GB" or "512MiB": a run that needs more raises MemoryLimitError.
+    memory_limit: bytes, or text such as "2GB" or "512MiB", that no run exceeds: where it would, values are kept in
+        clusters, computed again or put aside in files (`plan(...).explain()` says the price); where that does not do,
+        MemoryLimitError.
     optimize: True or "exact" for rewrites that keep every bit, "fast" to allow rounding changes, False for none, or
         the names of those passes that are to run.
     threads: how many threads a run may use; at least 1.
@@ -98,6 +99,7 @@ class Session:
         self.memory_limit = None if memory_limit is None else parse_nbytes(memory_limit, "memory_limit")
         self.optimize = optimize
         self.threads = threads
+        self._compiler = Compiler(self.graph, self.device, self._io_device, self._passes, threads)
         self.profile: Recorder | None = None
         self._store = VariableStore()
         self._signatures: dict[Any, _Signature] = {}
@@ -186,10 +188,8 @@ class Session:
                 if executable is not None and limit is None and executable.step(values):
                     return done
                 arrays: Sequence[Any] = values
-                if executable is None or not executable.accepts(values):
+                if executable is None or limit is not None or not executable.accepts(values):
                     executable, arrays = prepare(values)
-                elif limit is not None:
-                    self._keep_limit(executable.program, limit)
                 results = executable.run(arrays)
             if single:
                 return results[0][()]
@@ -217,8 +217,16 @@ class Session:
                 shapes[t] = t.type.dims
             signature = self._signature(fetches, tuple(shapes))
             log: list[PassRecord] = []
-            planned, subgraph = self._compile(signature, tuple(shapes.values()), log)
-            return Plan(planned.program, subgraph, self.device, passes=tuple(log), fusion=planned.fusion)
+            subgraph = self._compiler.cut(signature.fetches, signature.feeds, signature.version, log)
+            made = self._compiler.compile(subgraph, tuple(shapes.values()), self.memory_limit, log)
+            return Plan(
+                made.planned.program,
+                made.subgraph,
+                self.device,
+                passes=tuple(log),
+                fusion=made.planned.fusion,
+                fitted=made.fitted,
+            )
 
     def _signature(self, fetches: Any, feeds: tuple[Tensor, ...]) -> _Signature:
         version = self.graph.version
@@ -234,28 +242,12 @@ class Session:
         base = self._signatures.get(deep)
         if base is None:
             with _paused_gc():
-                subgraph = self._cut(resolved, feeds, version)
+                subgraph = self._compiler.cut(resolved, feeds, version)
             base = self._remember(deep, _Signature(resolved, feeds, subgraph, {}, [], version))
         subgraph_now = base.subgraph if base.version == version else None
         known = _Signature(resolved, feeds, subgraph_now, base.loaded, base.templates, version)
         self._remember(key, known)
         return known
-
-    def _cut(
-        self,
-        fetches: Fetches,
-        feeds: Sequence[Tensor],
-        version: int,
-        log: list[PassRecord] | None = None,
-    ) -> Subgraph:
-        """What a run needs, with every tensor as it was in that version of the graph."""
-        if version != self.graph.version:
-            as_it_was = self.graph.as_it_was
-            tensors = tuple([as_it_was(t, version) for t in fetches.tensors])
-            feeds = tuple([as_it_was(t, version) for t in feeds])
-        else:
-            tensors = fetches.tensors
-        return run_passes(cut(tensors, feeds, fetches.targets), self._passes.before, log)
 
     def _remember(self, key: Any, signature: _Signature) -> _Signature:
         self._alive.add(signature)
@@ -276,15 +268,18 @@ class Session:
         return None
 
     def _executable(self, signature: _Signature, shapes: tuple[Shape, ...], limit: int | None = None) -> Any:
-        executable = signature.loaded.get(shapes)
-        if executable is not None:
-            if limit is not None:
-                self._keep_limit(executable.program, limit)
+        loaded = signature.loaded
+        executable = loaded.get(shapes)
+        if executable is not None and (limit is None or self._fits(executable, limit)):
+            return executable
+        key = shapes if limit is None else (*shapes, limit)
+        executable = None if limit is None else loaded.get(key)
+        if executable is not None and self._fits(executable, limit):  # type: ignore[arg-type]  # a limit is given
             return executable
         with _paused_gc():
-            program = self._program(signature, shapes)
+            program = self._program(signature, shapes, limit)
             if limit is not None:
-                self._keep_limit(program, limit)
+                self._make_room(memory_profile(program).peak, limit)
             try:
                 executable = load(program, backend_for, self._store, self.threads)
             except MemoryError as error:
@@ -292,57 +287,53 @@ class Session:
                 raise MemoryLimitError(
                     f"the memory for this run is not to be had: {error}\n{plan.needs()}"
                 ) from error
-        signature.loaded[shapes] = executable
-        if len(signature.loaded) > _MOST_SHAPES:
-            del signature.loaded[next(iter(signature.loaded))]
+        loaded[key] = executable
+        if len(loaded) > _MOST_SHAPES:
+            del loaded[next(iter(loaded))]
         return executable
 
-    def _program(self, signature: _Signature, shapes: tuple[Shape, ...]) -> Program:
-        """The program for these shapes: from the cut's template where it has one that fits."""
+    def _program(self, signature: _Signature, shapes: tuple[Shape, ...], limit: int | None) -> Program:
+        """The program for these shapes: from a template of the cut where one fits."""
         templates = signature.templates
         for template in templates:
             program = None if template is None else template.program_for(shapes)
-            if program is not None:
+            if program is not None and (limit is None or memory_profile(program).peak <= limit):
                 return program
-        planned, _ = self._compile(signature, shapes)
         subgraph = signature.subgraph
-        if subgraph is not None and signature.loaded and self._passes.after and _wants_template(templates):
-            templates.append(make_template(subgraph, shapes, self._passes, self._plan_bound, planned))
-        return planned.program
-
-    def _compile(
-        self, signature: _Signature, shapes: tuple[Shape, ...], log: list[PassRecord] | None = None
-    ) -> tuple[Planned, Subgraph]:
-        sizes = match_feeds(signature.feeds, shapes)
-        types = [TensorType(t.type.dtype, s) for t, s in zip(signature.feeds, shapes, strict=True)]
-        subgraph = signature.subgraph
+        current = subgraph is not None and signature.version == self.graph.version
+        if not current:  # a callable's, made before a tensor was changed in place
+            subgraph = self._compiler.cut(signature.fetches, signature.feeds, signature.version)
+        compiled = self._compiler.compile(subgraph, shapes, limit)  # type: ignore[arg-type]  # cut just above
         if (
-            subgraph is None or log is not None or signature.version != self.graph.version
-        ):  # the last: a callable's
-            subgraph = self._cut(signature.fetches, signature.feeds, signature.version, log)
-        subgraph, known = bind(subgraph, types, sizes)
-        subgraph = run_passes(subgraph, self._passes.after, log)
-        return self._plan_bound(subgraph, known), subgraph
+            current
+            and compiled.fitted is None
+            and signature.loaded
+            and self._passes.after
+            and _wants_template(templates)
+        ):
+            made = make_template(
+                subgraph,  # type: ignore[arg-type]  # current, so not None
+                shapes,
+                self._passes,
+                self._compiler.plan_bound,
+                compiled.planned,
+            )
+            templates.append(made)
+        return compiled.planned.program
 
-    def _plan_bound(self, subgraph: Subgraph, sizes: Mapping[str, Any]) -> Planned:
-        return plan_subgraph(
-            subgraph,
-            sizes,
-            self._resolve,
-            self._io_device,
-            fuse_on=self._fuse_on if "fuse" in self._passes.planning else None,
-            workers=self._workers(self.device) if "lanes" in self._passes.planning else 1,
-        )
+    def _fits(self, executable: Any, limit: int) -> bool:
+        """Whether an executable runs within `limit` bytes; what other programs hold is given back if it must be."""
+        peak = executable.peak_nbytes
+        return peak <= limit and self._make_room(peak, limit, executable)
 
-    def _workers(self, device: str) -> int:
-        most = backend_for(device).workers()
-        return most if self.threads is None else min(most, self.threads)
-
-    def _fuse_on(self, device: str) -> FusionSupport:
-        return FusionSupport(backend_for(device).cluster_kinds(), self._workers(device))
-
-    def _resolve(self, asked: str | None) -> str:
-        return self.device if asked is None else canonical(asked)
+    def _make_room(self, peak: int, limit: int, keep: Any = None) -> bool:
+        """Forget other programs' arenas where they and `peak` together would exceed the limit. Gives True."""
+        others = [(s.loaded, key, e) for s in self._alive for key, e in s.loaded.items() if e is not keep]
+        held = sum(sum(e.program.arena_nbytes.values()) for _, _, e in others)
+        if peak + held > limit:
+            for loaded, key, _ in others:
+                del loaded[key]
+        return True
 
     def _feeds(self, feed_dict: Mapping[Any, Any] | None) -> dict[Tensor, Any]:
         if feed_dict is None:
@@ -390,11 +381,6 @@ class Session:
             raise FeedError("make_callable: feed_list names a tensor twice")
         return list(feed_list)
 
-    def _keep_limit(self, program: Program, limit: int) -> None:
-        plan = Plan(program, None, self.device)
-        if not plan.fits(limit):
-            raise MemoryLimitError(f"the limit is {limit:,} bytes\n{plan.needs()}")
-
     def _libraries(self) -> tuple[str, ...]:
         infos = {i.name: i for i in type(backend_for(self.device)).devices()}
         return infos[self.device].libraries
@@ -437,7 +423,7 @@ class Session:
 
     def _set(self, variable: Any, array: np.ndarray[Any, Any]) -> None:
         handle: Tensor = variable.handle
-        backend = backend_for(self._resolve(handle.op.device))
+        backend = backend_for(self._compiler.resolve(handle.op.device))
         key = handle.op.name
         storage = self._store.array(key, lambda: backend.empty(handle.type.dtype, array.shape))
         backend.copy_into(storage, backend.from_host(array))

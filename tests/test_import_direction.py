@@ -50,6 +50,7 @@ LAYERS: list[list[str]] = [
     ["graphflow.checking"],
     ["graphflow.files"],
     ["graphflow.feeds", "graphflow.fetches"],
+    ["graphflow.compiler"],
     ["graphflow.session"],
     ["graphflow.debug"],
     ["graphflow.initializers"],

@@ -90,7 +90,7 @@ def test_large_branches_run_on_lanes_and_give_the_same_bits() -> None:
     feed = np.random.default_rng(0).normal(size=(700, 700)).astype("f4")
     one, many = gf.Session(threads=1), gf.Session(threads=3)
     program = many.plan(y, {x: feed}).program
-    if many._workers("cpu:0") > 1:
+    if many._compiler.workers("cpu:0") > 1:
         assert max(i.lane for i in program.instructions) > 0
         assert any(i.waits for i in program.instructions)
     assert max(i.lane for i in one.plan(y, {x: feed}).program.instructions) == 0

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from graphflow.graph import Node, Tensor, detached
+from graphflow.graph import Graph, Node, Tensor, detached, make_node, scoped
 from graphflow.op import OPS, F
 from graphflow.ops.constant import CONSTANT, Literal, constant_value
-from graphflow.subgraph import Subgraph
+from graphflow.subgraph import Subgraph, cut
 from graphflow.types import dims_equal, normalize_axes
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Uses",
     "added",
     "axes_of",
+    "composed",
     "factored",
     "is_kept_sum",
     "make",
@@ -269,3 +270,23 @@ def make(like: Node, op: str, *inputs: Tensor, **attrs: Any) -> Tensor:
 def scalar(like: Node, value: float, dtype: np.dtype[Any]) -> Tensor:
     """A constant of no axes."""
     return detached(like, CONSTANT, (), {"value": Literal(np.array(value, dtype))}).outputs[0]
+
+
+def composed(like: Node, function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+    """What a public function that is a composition gives for these tensors, as new nodes with the user's line of `like`.
+
+    The function builds its nodes in a graph of its own, which is dropped; types are inferred again as they are copied.
+    """
+    with scoped(graph=Graph(), prefix="", device=None, control=(), cause=None, eager=None):
+        stand_ins = [_placeholder(t) for t in inputs]
+        result = function(*stand_ins)
+    made = dict(zip(stand_ins, inputs, strict=True))
+    for node in cut([result], stand_ins).nodes:
+        copied = detached(like, node.op, tuple([made[t] for t in node.inputs]), node.attrs)
+        made.update(zip(node.outputs, copied.outputs, strict=True))
+    return made[result]
+
+
+def _placeholder(t: Tensor) -> Tensor:
+    attrs = {"dtype": t.type.dtype, "shape": t.type.shape}
+    return make_node(OPS["placeholder"], (), attrs).outputs[0]

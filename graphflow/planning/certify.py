@@ -6,6 +6,9 @@ the stated peak with the bytes that the program's own instructions allocate and 
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from itertools import accumulate
+
 from graphflow.errors import VerifyError
 from graphflow.graph import Node, Tensor
 from graphflow.planning.byte_walk import STORED, ByteWalk, clocks
@@ -51,7 +54,7 @@ def _check_edges(walk: ByteWalk, subgraph: Subgraph) -> None:
             value[node.inputs[0]] = wanted[-1]
         elif k < 0 and not node.op.is_source and node.op.name != "no_op":
             raise VerifyError(f"unsound program: nothing runs {node!r}").at(node.place)
-        past = [e for n in node.control_inputs for e in ended[n]]
+        past = [e for n in node.control_inputs for e in ended.get(n, ())]
         if k >= 0:
             i = program.instructions[k]
             for t, made in zip(node.outputs, i.makes, strict=True):
@@ -92,9 +95,7 @@ def _bytes_held(program: Program) -> tuple[int, int, int]:
         moving.append(live + busy[k])
         live -= sum(slots[s].nbytes or 0 for s in i.frees if slots[s].kind is Kind.DYNAMIC)
     if begun := clocks(program):
-        moving = [_at_once(program, begun, k, made, busy) for k in range(program.commit)] + moving[
-            program.commit + 1 :
-        ]
+        moving[1 : program.commit + 1] = _on_lanes(program, begun, made, busy)
     first = {s: n for n, s in reversed([*enumerate(program.fetches)])}
     is_own = [slots[s].kind is Kind.DYNAMIC and first[s] == n for n, s in enumerate(program.fetches)]
     moving.append(
@@ -115,25 +116,31 @@ def _handed_on(body: Program, i: Instruction, program: Program) -> int:
     return total
 
 
-def _at_once(
-    program: Program, begun: list[list[int]], k: int, made: list[tuple[int, int, int]], busy: list[int]
-) -> int:
-    """The most that kernels may hold while instruction k runs, whatever other lanes do beside it.
+def _on_lanes(
+    program: Program, begun: list[list[int]], made: list[tuple[int, int, int]], busy: list[int]
+) -> list[int]:
+    """The most that kernels may hold while each instruction runs, whatever other lanes do beside it.
 
     made: (bytes, maker, who frees it or -1). busy: bytes that each kernel has to itself.
+    On a lane, a value may be there from a first instruction to a last one; so may what other lanes run meanwhile.
     """
-    lane, done = program.instructions[k].lane, begun[k]
     lane_of = [i.lane for i in program.instructions]
-    total = 0
-    for nbytes, maker, end in made:
-        if (
-            maker < program.commit
-            and begun[maker][lane] < k
-            and not (0 <= end < len(begun) and done[lane_of[end]] >= end)
-        ):
-            total += nbytes
-    beside = [0] * len(done)
-    for other in range(program.commit):
-        if other == k or (lane_of[other] != lane and done[lane_of[other]] < other and begun[other][lane] < k):
-            beside[lane_of[other]] = max(beside[lane_of[other]], busy[other])
-    return total + sum(beside)
+    lines = [[k for k in range(program.commit) if lane_of[k] == lane] for lane in range(len(begun[0]))]
+    found = [0] * program.commit
+    for lane, line in enumerate(lines):
+        done = [[begun[k][m] for k in line] for m in range(len(lines))]
+        change = [0] * (len(line) + 1)
+        for nbytes, maker, end in made:
+            if maker < program.commit:
+                change[bisect_right(line, begun[maker][lane])] += nbytes
+                freed = 0 <= end < program.commit
+                change[bisect_left(done[lane_of[end]], end) if freed else len(line)] -= nbytes
+        for k, held in zip(line, accumulate(change), strict=False):
+            found[k] = held + busy[k]
+        for m, other in enumerate(lines):
+            back = [begun[k][lane] for k in other]
+            for k, past in zip(line, done[m], strict=True):
+                if m != lane:
+                    window = other[bisect_right(other, past) : bisect_left(back, k)]
+                    found[k] += max([busy[o] for o in window], default=0)
+    return found

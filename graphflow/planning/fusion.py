@@ -44,10 +44,15 @@ MAX_SEARCH = 48
 
 @dataclass(frozen=True, slots=True)
 class FusionSupport:
-    """What a device takes. kinds: of steps, as in `ops.fused.Step.kind`. workers: threads that may share a cluster."""
+    """What a device takes.
+
+    kinds: of steps, as in `ops.fused.Step.kind`. workers: threads that may share a cluster.
+    least_nbytes: of the values worth fusing; MIN_NBYTES where it is 0.
+    """
 
     kinds: frozenset[str] = frozenset()
     workers: int = 1
+    least_nbytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,24 +91,27 @@ def fuse(placed: Placed, support: Callable[[str], FusionSupport]) -> tuple[Place
 
     support: what each device takes.
     """
-    if not any(_large(n) for n in placed.subgraph.nodes):
+    devices = {d: support(d) for d in dict.fromkeys(placed.device.values())}
+    least = min([s.least_nbytes or MIN_NBYTES for s in devices.values()], default=MIN_NBYTES)
+    if not any(_is_large(n, least) for n in placed.subgraph.nodes):
         return placed, Fusion()
-    search = _Search(placed, support)
+    search = _Search(placed, devices, least)
     search.grow()
     return search.result()
 
 
-def _large(node: Node) -> bool:
+def _is_large(node: Node, least: int) -> bool:
     if not (node.op.is_elementwise or node.op.name == "matmul"):
         return False
     nbytes = node.outputs[0].type.nbytes
-    return nbytes is not None and nbytes >= MIN_NBYTES
+    return nbytes is not None and nbytes >= least
 
 
 @dataclass(slots=True, eq=False)
 class _Search:
     placed: Placed
-    support: Callable[[str], FusionSupport]
+    support: Mapping[str, FusionSupport]
+    least: int
     group: dict[Node, _Group] = field(default_factory=dict)
     position: dict[Node, int] = field(default_factory=dict)
     contiguous: dict[Tensor, bool] = field(default_factory=dict)
@@ -113,7 +121,6 @@ class _Search:
 
     def grow(self) -> None:
         subgraph = self.placed.subgraph
-        taken = {d: self.support(d).kinds for d in dict.fromkeys(self.placed.device.values())}
         self._bar(subgraph)
         for t in subgraph.inputs:
             self.contiguous[t] = True
@@ -122,7 +129,7 @@ class _Search:
             for t in node.inputs:
                 self.users.setdefault(t, []).append(node)
             self._note_contiguity(node)
-            kinds = taken[self.placed.device[node]]
+            kinds = self.support[self.placed.device[node]].kinds
             if node not in self.barred and kinds:
                 kind = kind_of(node)
                 if kind in kinds:
@@ -172,7 +179,7 @@ class _Search:
             if maker in self.group and len(maker.outputs) == 1:
                 self._try(node, self.group[maker], dims)
             return
-        if not any((t.type.nbytes or 0) >= MIN_NBYTES for t in (*node.inputs, *node.outputs)):
+        if not any((t.type.nbytes or 0) >= self.least for t in (*node.inputs, *node.outputs)):
             near = [self.group[t.op] for t in node.inputs if t.op in self.group]
             if not near:
                 return
@@ -180,7 +187,7 @@ class _Search:
             found = self.group.get(t.op)
             if found is not None and found is not self.group.get(node):
                 self._try(node, found, dims)
-        if node not in self.group and (kind == "fold" or (node.outputs[0].type.nbytes or 0) >= MIN_NBYTES):
+        if node not in self.group and (kind == "fold" or (node.outputs[0].type.nbytes or 0) >= self.least):
             self.group[node] = _Group(
                 [node], dims, self.position[node], len(dims) if kind == "product" else 0
             )
@@ -336,9 +343,9 @@ class _Search:
         products = any(kind_of(n) == "product" for n in members)
         if products and len(members) == 1:
             return None
-        if saved < 2 * MIN_NBYTES and saved + shared < 4 * MIN_NBYTES:
+        if saved < 2 * self.least and saved + shared < 4 * self.least:
             return None
-        workers = self.support(self.placed.device[members[0]]).workers
+        workers = self.support[self.placed.device[members[0]]].workers
         body, inputs = cluster_body(members, leaving, found.dims, workers, BLOCK_NBYTES)
         node = detached(members[-1], FUSED, inputs, {"body": body})
         return node, tuple(leaving), Cluster(tuple(members), len(found.dims), saved)

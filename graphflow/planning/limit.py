@@ -16,6 +16,9 @@ from graphflow.subgraph import Subgraph
 
 __all__ = ["Fitted", "keep_limit"]
 
+DESCENTS = 10
+"""How often a smaller peak is looked for before the least is said: it is hardly ever found even once."""
+
 Variant = tuple[str, Callable[[], int]]
 """Another way to plan the same subgraph, in words, and what gives its peak in bytes."""
 
@@ -95,19 +98,40 @@ def keep_limit(
             return Fitted(subgraph, limit_nbytes, before, nbytes, number, words)
         least = min(least, nbytes)
     tasks = scheduled_tasks(subgraph, machine)
+    found = _fit(tasks, before, limit_nbytes, measure, host)
+    if found is None:
+        found = _smallest(tasks, before, measure, host)
+        if found is None or found[1] > limit_nbytes:
+            raise _cannot_fit(tasks, limit_nbytes, least if found is None else min(least, found[1]))
+    made, after = found
+    return Fitted(made.subgraph, limit_nbytes, before, after, rewritten=made)
+
+
+def _fit(
+    tasks: Tasks, before: int, limit: int, measure: Measure, host: str | None
+) -> tuple[Rewritten, int] | None:
+    """The first way that is enough, and its peak."""
     for methods in (recomputing(tasks), spilling(tasks, again=True), spilling(tasks, again=False)):
-        found = settled(tasks, before, limit_nbytes, methods, measure, host)
+        found = settled(tasks, before, limit, methods, measure, host)
         if found is not None:
-            made, after = found
-            return Fitted(made.subgraph, limit_nbytes, before, after, rewritten=made)
+            return found
+    return None
+
+
+def _smallest(tasks: Tasks, before: int, measure: Measure, host: str | None) -> tuple[Rewritten, int] | None:
+    """The way that takes least, whatever the limit, and its peak: less than `before`, or None."""
+    best = None
     steps = least_steps(tasks)
     if steps is not None:
         made = rewritten(tasks, steps, host)
         after = measure(made.subgraph)
-        if after <= limit_nbytes:
-            return Fitted(made.subgraph, limit_nbytes, before, after, rewritten=made)
-        least = min(least, after)
-    raise _cannot_fit(tasks, limit_nbytes, least)
+        best = (made, after) if after < before else None
+    for _ in range(DESCENTS):
+        lower = _fit(tasks, before, (before if best is None else best[1]) - 1, measure, host)
+        if lower is None:
+            break
+        best = lower
+    return best
 
 
 # --- what cannot fit ---
@@ -138,7 +162,12 @@ def _cannot_fit(tasks: Tasks, limit: int, least: int) -> MemoryLimitError:
         )
     ]
     if total > limit:
-        lines.append(f"these {len(shown)} are needed at the same time and take {total:,} bytes:")
+        these = (
+            "this alone takes"
+            if len(shown) == 1
+            else f"these {len(shown)} are needed at the same time and take"
+        )
+        lines.append(f"{these} {total:,} bytes:")
     else:
         lines.append(f"the most that is needed at the same time, {total:,} bytes before gaps between them:")
     most = 12

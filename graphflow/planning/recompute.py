@@ -24,6 +24,7 @@ from graphflow.planning.rerun import (
 )
 from graphflow.planning.schedule import schedule
 from graphflow.planning.segments import segmented, turn_of
+from graphflow.planning.tasks import taken_over
 from graphflow.subgraph import Subgraph
 
 __all__ = [
@@ -90,8 +91,9 @@ def settled(
     """
     model = peak_of(tasks, plain_steps(tasks))
     room = limit_nbytes - (now_nbytes - model)
+    floor = _floor(tasks)
     for _ in range(ROUNDS):
-        steps = _cheapest_within(room, tasks, methods) if room > 0 else None
+        steps = _cheapest_within(room, tasks, methods) if room >= floor else None
         if steps is None:
             return None
         made = rewritten(tasks, steps, host)
@@ -107,6 +109,19 @@ def _cheapest_within(room: int, tasks: Tasks, methods: Sequence[Method]) -> tupl
     """Of the methods' steps that stay within `room` bytes those that take least time; None if none do."""
     found = [steps for steps in (_within(room, tasks, method) for method in methods) if steps is not None]
     return min(found, key=lambda steps: sum(extra_seconds(tasks, steps)), default=None)
+
+
+def _floor(tasks: Tasks) -> int:
+    """Bytes that no steps go below: what one task needs in the arena, and what one makes beside it."""
+    problem, planned = tasks.problem, tasks.planned
+    inside, beside = [0], [0]
+    for task, makes in enumerate(problem.makes):
+        needs = sum(
+            [problem.nbytes[b] for b in (*problem.uses[task], *makes) if planned[b] and tasks.maker[b] >= 0]
+        )
+        inside.append(needs - taken_over(makes, problem.reuses[task], problem.nbytes))
+        beside.append(sum([problem.nbytes[b] for b in makes if not planned[b]]) + problem.workspace[task])
+    return max(inside) + max(beside)
 
 
 def _within(room: int, tasks: Tasks, method: Method) -> tuple[Step, ...] | None:

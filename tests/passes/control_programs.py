@@ -27,6 +27,9 @@ from graphflow.types import DimLike, TensorType
 
 __all__ = ["Outcome", "Program", "build", "outcome", "programs"]
 
+SIZE = 17
+"""Elements of every value: enough that NumPy adds strided arrays up in another order than rows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Program:
@@ -89,12 +92,12 @@ def build(recipe: Sequence[int], *, effects: bool = True) -> Program:
     maker = _Maker(recipe, effects)
     rng = np.random.default_rng(sum(recipe))
     x = gf.placeholder("float64", [None], name="x")
-    m = gf.placeholder("float64", [2, 3], name="m")
+    m = gf.placeholder("float64", [2, SIZE], name="m")
     flag, count = gf.placeholder("bool", [], name="flag"), gf.placeholder("int64", [], name="count")
     maker.flag, maker.count = flag, count
-    initial = rng.uniform(-1, 1, 3)
+    initial = rng.uniform(-1, 1, SIZE)
     maker.variable = gf.Variable(initial, name="v")
-    pool = [x, m[0] + x, gf.constant(rng.uniform(-1, 1, 3))]
+    pool = [x, m[0] + x, gf.constant(rng.uniform(-1, 1, SIZE))]
     maker.steps(pool, 0, 3 + maker.pick(5))
     fetches = [pool[-1], pool[maker.pick(len(pool))]]
     if maker.pick(2):
@@ -103,8 +106,8 @@ def build(recipe: Sequence[int], *, effects: bool = True) -> Program:
             found = gf.gradients(loss, [x, m], unconnected_gradients="zero")
             fetches += found
     values = {
-        x: rng.uniform(-1, 1, 3),
-        m: rng.uniform(-1, 1, (2, 3)),
+        x: rng.uniform(-1, 1, SIZE),
+        m: rng.uniform(-1, 1, (2, SIZE)),
         flag: np.array(bool(recipe[0] % 2)),
         count: np.array(recipe[-1] % 4),
     }
@@ -115,7 +118,7 @@ Pool = list[Any]
 
 
 class _Maker:
-    """Makes nodes as the numbers of a recipe say; all values are float64[3]."""
+    """Makes nodes as the numbers of a recipe say; all values are float64[SIZE]."""
 
     flag: Any
     count: Any
@@ -168,7 +171,7 @@ Step = Callable[[_Maker, Pool, int], Any]
 def _matrix(maker: _Maker, pool: Pool) -> Any:
     """Rows to go along: none, one, or some."""
     rows = [maker.of(pool) for _ in range(maker.pick(4))]
-    return gf.stack(rows) if rows else gf.zeros((0, 3), dtype="float64")
+    return gf.stack(rows) if rows else gf.zeros((0, SIZE), dtype="float64")
 
 
 def _cond(maker: _Maker, pool: Pool, depth: int) -> Any:
@@ -262,12 +265,31 @@ def _assign(maker: _Maker, pool: Pool, depth: int) -> Any:
 
 def _take(maker: _Maker, pool: Pool, depth: int) -> Any:
     """Fails where `count` is 3."""
-    return gf.take(maker.of(pool), maker.count) + maker.of(pool)
+    return gf.take(maker.of(pool)[:3], maker.count) + maker.of(pool)
+
+
+def _table(maker: _Maker, pool: Pool) -> Any:
+    return gf.sin(gf.expand_dims(maker.of(pool), 1) * maker.of(pool) + 0.1)
 
 
 def _product(maker: _Maker, pool: Pool, depth: int) -> Any:
-    a, b = maker.of(pool), maker.of(pool)
-    return gf.matmul(gf.transpose(gf.stack([a, b, a])), b)
+    return gf.matmul(gf.transpose(_table(maker, pool)), maker.of(pool))
+
+
+def _turned(maker: _Maker, pool: Pool, depth: int) -> Any:
+    """A branch and a loop that give views, whose sums would be other ones if they were handed on as such."""
+    table = gf.cond(
+        maker.predicate(pool),
+        lambda: gf.transpose(_table(maker, pool)),
+        lambda: gf.reshape(gf.transpose(_table(maker, pool)), (SIZE, SIZE))[::-1],
+    )
+    limit = [gf.constant(maker.pick(3)), maker.count][maker.pick(2)]
+    again = gf.while_loop(
+        lambda i, a, b: i < limit,
+        lambda i, a, b: (i + 1, gf.transpose(a) + gf.sum(b), b),
+        (0, table, gf.transpose(table)),
+    )
+    return gf.sum(again[1 + maker.pick(2)], axis=maker.pick(2)) * 0.1 + gf.sum(table)
 
 
 def _masked(maker: _Maker, pool: Pool, depth: int) -> Any:
@@ -285,9 +307,9 @@ _ALWAYS: list[Step] = [
     lambda maker, pool, depth: gf.tanh(gf.sum(maker.of(pool)) - maker.of(pool)),
     lambda maker, pool, depth: gf.minimum(maker.of(pool), 0.25),
     lambda maker, pool, depth: maker.of(pool)[::-1],
-    lambda maker, pool, depth: gf.constant([0.5, -0.0, 2.0], dtype="float64"),
+    lambda maker, pool, depth: gf.constant(np.resize([0.5, -0.0, 2.0], SIZE)),
     lambda maker, pool, depth: gf.identity(maker.of(pool)),
-    lambda maker, pool, depth: gf.random.uniform((3,), dtype="float64") + maker.of(pool),
+    lambda maker, pool, depth: gf.random.uniform((SIZE,), dtype="float64") + maker.of(pool),
     lambda maker, pool, depth: maker.variable + maker.of(pool),
     _print,
     _print_then,
@@ -297,5 +319,5 @@ _ALWAYS: list[Step] = [
     _product,
     _masked,
 ]
-_CONTROL: list[Step] = [_cond, _cond_of_two, _switch, _while, _while_on_data, _scan, _map]
+_CONTROL: list[Step] = [_cond, _cond_of_two, _switch, _while, _while_on_data, _scan, _map, _turned]
 _ANYWHERE: list[Step] = [*_ALWAYS, *_CONTROL, *_CONTROL]

@@ -1,0 +1,150 @@
+"""From fetches, feeds and shapes to the program that runs: cut, passes, bind, plan, and a memory limit that is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphflow.analysis.memory import memory_profile
+from graphflow.backends import backend_for, canonical
+from graphflow.bind import bind, match_feeds
+from graphflow.fetches import Fetches
+from graphflow.graph import Graph, Tensor
+from graphflow.lowering import Planned, plan_subgraph
+from graphflow.passes.pipeline import Passes, PassRecord, run_passes
+from graphflow.planning.fusion import MIN_NBYTES, FusionSupport
+from graphflow.planning.limit import Fitted, keep_limit
+from graphflow.subgraph import Subgraph, cut
+from graphflow.types import Shape, TensorType
+
+__all__ = ["Compiled", "Compiler"]
+
+SMALL_CLUSTER_NBYTES = MIN_NBYTES // 64
+"""Values from this size on go into clusters where a memory limit asks for it: what they save is memory, not time."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Compiled:
+    """A bound subgraph after its passes, and what was decided about its run. fitted: what keeping a limit took."""
+
+    subgraph: Subgraph
+    planned: Planned
+    fitted: Fitted | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Compiler:
+    """What a session compiles with.
+
+    device: where nodes run that ask for none. host: where feeds arrive and fetches leave.
+    threads: how many a run may use, None for one a core. measured: seconds of nodes by name, from profiled runs.
+    """
+
+    graph: Graph
+    device: str
+    host: str
+    passes: Passes
+    threads: int | None
+    measured: dict[str, float] = field(default_factory=dict)
+
+    def cut(
+        self,
+        fetches: Fetches,
+        feeds: Sequence[Tensor],
+        version: int,
+        log: list[PassRecord] | None = None,
+    ) -> Subgraph:
+        """What a run needs, with every tensor as it was in that version of the graph, after passes without sizes."""
+        tensors = fetches.tensors
+        if version != self.graph.version:
+            as_it_was = self.graph.as_it_was
+            tensors = tuple([as_it_was(t, version) for t in tensors])
+            feeds = tuple([as_it_was(t, version) for t in feeds])
+        return run_passes(cut(tensors, feeds, fetches.targets), self.passes.before, log)
+
+    def compile(
+        self,
+        subgraph: Subgraph,
+        shapes: Sequence[Shape],
+        limit: int | None = None,
+        log: list[PassRecord] | None = None,
+    ) -> Compiled:
+        """Plan a cut for these shapes of its feeds.
+
+        limit: bytes that the run may not exceed. Raises FeedError and ShapeError for sizes that do not fit,
+        MemoryLimitError where the limit cannot be kept.
+        """
+        sizes = match_feeds(subgraph.inputs, shapes)
+        types = [TensorType(t.type.dtype, s) for t, s in zip(subgraph.inputs, shapes, strict=True)]
+        bound, known = bind(subgraph, types, sizes)
+        bound = run_passes(bound, self.passes.after, log)
+        planned = self.plan_bound(bound, known)
+        if limit is None or peak_nbytes(planned) <= limit:
+            return Compiled(bound, planned)
+        return self._within(limit, bound, known, planned)
+
+    def plan_bound(
+        self,
+        subgraph: Subgraph,
+        sizes: Mapping[str, Any],
+        *,
+        lanes: bool = True,
+        cluster_nbytes: int = 0,
+    ) -> Planned:
+        """Every decision below the passes. cluster_nbytes: of the smallest values that are fused, 0 for the usual."""
+        decisions = self.passes.planning
+
+        def fuse_on(device: str) -> FusionSupport:
+            return FusionSupport(backend_for(device).cluster_kinds(), self.workers(device), cluster_nbytes)
+
+        return plan_subgraph(
+            subgraph,
+            sizes,
+            self.resolve,
+            self.host,
+            fuse_on=fuse_on if "fuse" in decisions else None,
+            workers=self.workers(self.device) if lanes and "lanes" in decisions else 1,
+            measured=self.measured,
+        )
+
+    def _within(self, limit: int, subgraph: Subgraph, sizes: Mapping[str, Any], planned: Planned) -> Compiled:
+        """A plan that needs at most `limit` bytes, by the ladder of `planning.limit`."""
+        plain: list[Planned] = []
+
+        def variant(**options: Any) -> int:
+            plain.append(self.plan_bound(subgraph, sizes, **options))
+            return peak_nbytes(plain[-1])
+
+        small: dict[str, Any] = {"lanes": False, "cluster_nbytes": SMALL_CLUSTER_NBYTES}
+        variants = [
+            ("one lane", lambda: variant(lanes=False)),
+            ("clusters of smaller values on one lane", lambda: variant(**small)),
+        ]
+        last: list[tuple[Subgraph, Planned]] = [(subgraph, planned)]
+
+        def measure(candidate: Subgraph) -> int:
+            if candidate is not last[0][0]:
+                last[0] = (candidate, self.plan_bound(candidate, sizes, **small))
+            return peak_nbytes(last[0][1])
+
+        fitted = keep_limit(subgraph, limit, measure, variants)
+        if fitted.variant >= 0:
+            return Compiled(fitted.subgraph, plain[fitted.variant], fitted)
+        if fitted.subgraph is not last[0][0]:
+            measure(fitted.subgraph)
+        return Compiled(fitted.subgraph, last[0][1], fitted)
+
+    def workers(self, device: str) -> int:
+        """How many threads may share work on a device."""
+        most = backend_for(device).workers()
+        return most if self.threads is None else min(most, self.threads)
+
+    def resolve(self, asked: str | None) -> str:
+        """The device for what a node asks."""
+        return self.device if asked is None else canonical(asked)
+
+
+def peak_nbytes(planned: Planned) -> int:
+    """The most bytes that a run holds at once."""
+    return memory_profile(planned.program).peak
