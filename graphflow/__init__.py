@@ -224,7 +224,19 @@ bfloat16 = _BY_NAME["bfloat16"]
 string = _BY_NAME["string"]
 
 if TYPE_CHECKING:
-    from graphflow import data, fft, image, initializers, layers, losses, metrics, sparse, strings, train
+    from graphflow import (
+        data,
+        debug,
+        fft,
+        image,
+        initializers,
+        layers,
+        losses,
+        metrics,
+        sparse,
+        strings,
+        train,
+    )
     from graphflow.ops.sparse_tensor import SparseTensor, SparseTensorValue
     from graphflow.save import load_graph, save_graph
     from graphflow.train import clip_by_global_norm, clip_by_norm, global_norm
@@ -375,6 +387,7 @@ if TYPE_CHECKING:
 # The names of each module, "" for the module itself; the ops' functions are found by `F`.
 _LATER = {
     "graphflow.data": "",
+    "graphflow.debug": "",
     "graphflow.fft": "",
     "graphflow.image": "",
     "graphflow.initializers": "",
@@ -555,6 +568,7 @@ __all__ = [
     "cumulative_trapezoid",
     "custom_gradient",
     "data",
+    "debug",
     "deg2rad",
     "depth_to_space",
     "dequantize",

@@ -10,7 +10,8 @@ import numpy as np
 
 from graphflow.backends import backend_for
 from graphflow.checking import MismatchError, NumericsError, source_of
-from graphflow.checking.bisection import Lab, Stage, blame
+from graphflow.checking.bisection import blame
+from graphflow.checking.lab import Lab, Stage
 from graphflow.checking.reference import ReferenceCheck
 from graphflow.checking.stepping import host_functions
 from graphflow.errors import ArgumentError, shorten
@@ -157,7 +158,7 @@ def bisect(
         before, after = (session._passes.before, session._passes.after) if chosen is None else ((), chosen)
         source = source_of(session.graph, signature, shapes, before, after)
         stages = source.stages()
-        program = session._program(signature, shapes)
+        program = session._program(signature, shapes, session.memory_limit)
         check = ReferenceCheck(program, backend_for, session._store, session.threads)
         state = check.state(stages[0].before)
         lab = _lab(check, stages[0].before, arrays, state)

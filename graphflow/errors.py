@@ -16,7 +16,8 @@
     │   ├── AssertError AssertionError     an `Assert` node found its condition false
     │   ├── IndexRangeError IndexError     an index outside its axis, known only now
     │   ├── CallbackError                  a `py_func` or custom kernel raised or broke its word
-    │   └── IterationLimitError            a loop that did not end
+    │   ├── IterationLimitError            a loop that did not end
+    │   └── NumericsError                  a NaN or an infinity, under `check="nan"`
     ├── MemoryLimitError MemoryError   a plan or a file that needs more memory than allowed
     ├── BackendError RuntimeError      a device or library that is absent
     ├── FormatError ValueError         a file that is not what it claims to be
@@ -24,6 +25,7 @@
     │   └── CheckpointError                a checkpoint that does not fit the graph
     ├── RenderError ValueError         a picture that cannot be drawn or written
     └── VerifyError RuntimeError       a broken invariant: our own fault
+        └── MismatchError                  a value that the reference does not have, under `check="reference"`
 
 A message says what was asked, what was got, what would be right, and the user's line.
 """
@@ -31,8 +33,13 @@ A message says what was asked, what was got, what would be right, and the user's
 from __future__ import annotations
 
 import builtins
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from graphflow.origin import decode, user_frame
+
+if TYPE_CHECKING:
+    from graphflow.graph import Node
 
 __all__ = [
     "ArgumentError",
@@ -53,7 +60,9 @@ __all__ = [
     "IndexRangeError",
     "IterationLimitError",
     "MemoryLimitError",
+    "MismatchError",
     "NameError",
+    "NumericsError",
     "RenderError",
     "RunError",
     "SessionError",
@@ -163,6 +172,39 @@ class IterationLimitError(RunError):
     """A loop reached its iteration limit."""
 
 
+class NumericsError(RunError):
+    """A run under `check="nan"` met a NaN or an infinity.
+
+    source: "node" for one that a node made of inputs without it; "feed", "variable" or "constant" for one that was
+        there before. kind: "nan" or "inf". node: that made it, or that stands for the feed, variable or constant.
+    index: of the first such element of `output`. count: of them. output: the value, a NumPy array.
+    inputs: the values of the node's inputs; `gf.debug.replay(error)` computes `output` of them again.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        source: str = "node",
+        kind: str = "nan",
+        node: Node | None = None,
+        index: tuple[int, ...] = (),
+        count: int = 0,
+        output: Any = None,
+        inputs: Sequence[Any] = (),
+        again: Callable[[Sequence[Any]], Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.source = source
+        self.kind = kind
+        self.node = node
+        self.index = index
+        self.count = count
+        self.output = output
+        self.inputs = tuple(inputs)
+        self.again = again
+
+
 class MemoryLimitError(GraphflowError, MemoryError):
     """A plan or a file needs more memory than it may have."""
 
@@ -193,6 +235,37 @@ class RenderError(GraphflowError, ValueError):
 
 class VerifyError(GraphflowError, RuntimeError):
     """An invariant of graphflow's own does not hold."""
+
+
+class MismatchError(VerifyError):
+    """A run under `check="reference"` met a value that the reference does not have.
+
+    stage: "pass" for a rewrite that changed a result, "kernel" for an instruction that gave something else than its
+        op's own kernel, "memory" for bytes that changed while they were needed.
+    culprit: the name of the pass, of the op, or of the node that wrote the bytes. rule: of the pass, where it is known.
+    node: to blame, where one is. inputs: its values. expected, got: the values that differ.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        stage: str = "kernel",
+        culprit: str = "",
+        rule: str = "",
+        node: Node | None = None,
+        inputs: Sequence[Any] = (),
+        expected: Any = None,
+        got: Any = None,
+    ) -> None:
+        super().__init__(message)
+        self.stage = stage
+        self.culprit = culprit
+        self.rule = rule
+        self.node = node
+        self.inputs = tuple(inputs)
+        self.expected = expected
+        self.got = got
 
 
 class GraphGrowthWarning(UserWarning):

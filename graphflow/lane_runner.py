@@ -150,7 +150,7 @@ class LaneRunner:
                     if owner is None:
                         bound[0]()
                     else:
-                        recorder.record(owner.place, bound[0], bound[1:])
+                        recorder.record(owner.place, bound[0], bound[1:], owner.number)
             elif self._step_by_step:
                 for function, *arguments in iterator:
                     function(*arguments)

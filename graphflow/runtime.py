@@ -103,6 +103,7 @@ class Executable:
             numbers.extend([number] * len(made))
         if program.commit >= len(program.instructions):
             commit = len(calls)
+        self._numbers = numbers
         self._head, self._tail = calls[:commit], calls[commit:]
         self._add_commit()
         self._prepare_io()
@@ -345,6 +346,10 @@ class Executable:
         self._dynamic_slots = tuple(n for n, static in enumerate(self._is_static) if not static)
         self._owned = [slots[s].kind is Kind.DYNAMIC for s in self.program.fetches]
 
+    def _made(self, slots: Sequence[int]) -> list[Any]:
+        """The values in some slots, for a recorder."""
+        return [self._env[s] for s in slots]
+
     # --- running ---
 
     def run(self, feeds: Sequence[Any], recorder: Recorder | None = None) -> list[Any]:
@@ -413,6 +418,8 @@ class Executable:
 
     def _run_all(self, recorder: Recorder | None) -> list[Any]:
         """The head, then the results that the commit might change, then the commit."""
+        if recorder is not None:
+            recorder.begin(self.program, self._made)
         if self._lanes is not None:
             failed = self._lanes.run(self._context, recorder)
             if failed is not None:
@@ -433,6 +440,8 @@ class Executable:
             if recorder is not None:
                 recorder.begin_commit()
             self._context.run(_consume, starmap(call, tail))
+        if recorder is not None:
+            recorder.end()
         if self._written:
             self._store.initialized.update(self._written)
             self._written = []
@@ -463,7 +472,7 @@ class Executable:
         with np.errstate(all="ignore"):
             for number, (function, *arguments) in enumerate(calls):
                 try:
-                    recorder.record(self._places[number], function, arguments)
+                    recorder.record(self._places[number], function, arguments, self._numbers[number])
                 except Exception as error:  # noqa: BLE001 whatever a kernel raises
                     raise _located(error, self._places[number]) from _cause(error)
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from graphflow.analysis.memory import memory_profile
 from graphflow.backends import backend_for, canonical
+from graphflow.checking import as_check, load_checked, source_of
 from graphflow.compiler import Compiler
 from graphflow.errors import ArgumentError, FeedError, GraphflowError, MemoryLimitError, SessionError, shorten
 from graphflow.feeds import as_feed
@@ -71,6 +72,7 @@ class Session:
     optimize: True or "exact" for rewrites that keep every bit, "fast" to allow rounding changes, False for none, or
         the names of those passes that are to run.
     threads: how many threads a run may use; at least 1.
+    check: what every run looks for, as in `run`.
     Runs from several threads take turns. A session is closed by `close()` or at the end of `with session:`.
     """
 
@@ -81,6 +83,7 @@ class Session:
         memory_limit: int | str | None = None,
         optimize: bool | str | Sequence[str] = True,
         threads: int | None = None,
+        check: str | bool | None = None,
     ) -> None:
         if graph is not None and not isinstance(graph, Graph):
             raise ArgumentError(f"Session: graph must be a Graph, not {shorten(graph)}")
@@ -99,6 +102,7 @@ class Session:
         self.memory_limit = None if memory_limit is None else parse_nbytes(memory_limit, "memory_limit")
         self.optimize = optimize
         self.threads = threads
+        self.check = as_check(check, "Session", memory_limit=self.memory_limit)
         self._compiler = Compiler(self.graph, self.device, self._io_device, self._passes, threads)
         self.profile: Recorder | None = None
         self._store = VariableStore()
@@ -119,24 +123,27 @@ class Session:
         *,
         memory_limit: int | str | None = None,
         profile: bool = False,
-        check: str | None = None,
+        check: str | bool | None = None,
     ) -> Any:
         """Values of `fetches`, which may be any nest of tensors, operations, variables and names.
 
         feed_dict: values for tensors (or their names); any tensor may be fed, placeholders must be.
         memory_limit: for this run, instead of the session's. profile: time every node, into `self.profile`.
+        check: for this run, instead of the session's: "nan" for a NumericsError at the first node that makes a NaN or
+            an infinity ("only_nan": a NaN), "reference" for a MismatchError at the first pass or kernel that changes a
+            value; False for none.
         Gives NumPy arrays that the caller owns (NumPy scalars for rank 0), None for operations.
         Raises FeedError and FetchError before anything runs. After an error the variables are as before.
         """
-        if check is not None:
-            raise ArgumentError(f"run: check {shorten(check)} is not known")
         limit = self.memory_limit if memory_limit is None else parse_nbytes(memory_limit, "memory_limit")
+        wanted = self.check if check is None else check
+        checked = as_check(wanted, "run", profile=profile, memory_limit=limit)
         fed = self._feeds(feed_dict)
         with self._turn():
             self._check_open()
             signature = self._signature(fetches, tuple(fed))
             arrays = [as_feed(t, value) for t, value in fed.items()]
-            executable = self._executable(signature, tuple([a.shape for a in arrays]), limit)
+            executable = self._executable(signature, tuple([a.shape for a in arrays]), limit, checked)
             recorder = Recorder(self._libraries()) if profile else None
             values = executable.run(arrays, recorder)
             if recorder is not None:
@@ -164,7 +171,8 @@ class Session:
 
     def _callable(self, signature: _Signature, fetches: Any) -> Callable[..., Any]:
         """What `make_callable` gives. Written for small steps, where each Python call is felt."""
-        feeds, loaded, rebuild = signature.feeds, signature.loaded, signature.fetches.rebuild
+        feeds, rebuild, check = signature.feeds, signature.fetches.rebuild, self.check
+        loaded = signature.loaded if check is None else {}  # what is checked is found by `_executable`
         single = isinstance(fetches, Tensor)
         done = None if signature.fetches.tensors else rebuild([])
         lock, running_here = self._lock, self._lock._is_owned
@@ -174,7 +182,8 @@ class Session:
             if len(values) != len(feeds):
                 raise FeedError(f"this callable takes {len(feeds)} arrays, got {len(values)}")
             arrays = [as_feed(t, v) for t, v in zip(feeds, values, strict=True)]
-            return self._executable(signature, tuple([a.shape for a in arrays]), limit), arrays
+            shapes = tuple([a.shape for a in arrays])
+            return self._executable(signature, shapes, limit, check), arrays
 
         def run(*values: Any) -> Any:
             try:
@@ -267,7 +276,15 @@ class Session:
             return (version, kind, tuple(fetches), feeds)
         return None
 
-    def _executable(self, signature: _Signature, shapes: tuple[Shape, ...], limit: int | None = None) -> Any:
+    def _executable(
+        self,
+        signature: _Signature,
+        shapes: tuple[Shape, ...],
+        limit: int | None = None,
+        check: str | None = None,
+    ) -> Any:
+        if check is not None:
+            return self._checked(signature, shapes, limit, check)
         loaded = signature.loaded
         executable = loaded.get(shapes)
         if executable is not None and (limit is None or self._fits(executable, limit)):
@@ -287,6 +304,26 @@ class Session:
                 raise MemoryLimitError(
                     f"the memory for this run is not to be had: {error}\n{plan.needs()}"
                 ) from error
+        loaded[key] = executable
+        if len(loaded) > _MOST_SHAPES:
+            del loaded[next(iter(loaded))]
+        return executable
+
+    def _checked(
+        self, signature: _Signature, shapes: tuple[Shape, ...], limit: int | None, check: str
+    ) -> Any:
+        """An executable that looks into its runs."""
+        loaded, key = signature.loaded, (check, *shapes, limit)
+        executable = loaded.get(key)
+        if executable is not None and (limit is None or self._fits(executable, limit)):
+            return executable
+        with _paused_gc():
+            program = self._program(signature, shapes, limit)
+            if limit is not None:
+                self._make_room(memory_profile(program).peak, limit)
+            passes = self._passes
+            source = source_of(self.graph, signature, shapes, passes.before, passes.after)
+            executable = load_checked(check, program, backend_for, self._store, self.threads, source)
         loaded[key] = executable
         if len(loaded) > _MOST_SHAPES:
             del loaded[next(iter(loaded))]
@@ -332,7 +369,7 @@ class Session:
         held = sum(sum(e.program.arena_nbytes.values()) for _, _, e in others)
         if peak + held > limit:
             for loaded, key, _ in others:
-                del loaded[key]
+                loaded.pop(key, None)  # two signatures may share what they loaded
         return True
 
     def _feeds(self, feed_dict: Mapping[Any, Any] | None) -> dict[Tensor, Any]:

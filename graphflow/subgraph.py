@@ -65,7 +65,7 @@ def _watched(
     """Enter a replacement in the record; False if it is not to be made."""
     made, allow = watch
     maker = by[0].op if by else None
-    if maker is not None and maker.op is node.op and maker.attrs is node.attrs:
+    if maker is not None and maker.id == node.id and maker.op is node.op and maker.attrs is node.attrs:
         if all(a is b for a, b in zip(maker.inputs, inputs, strict=True)):
             return True  # the node itself, with the inputs it has now
     if allow is not None and not allow(node, rule):

@@ -17,10 +17,10 @@ import graphflow as gf
 from graphflow.backends import backend_for
 from graphflow.backends.numpy import NumpyBackend
 from graphflow.checking import MismatchError, NumericsError, as_check, load_checked, source_of
-from graphflow.checking.nan import BOTH, first_made
-from graphflow.checking.reference import ReferenceCheck, dead_bytes
+from graphflow.checking.lifetimes import dead_bytes, roots
+from graphflow.checking.numerics import BOTH, first_made
+from graphflow.checking.reference import ReferenceCheck
 from graphflow.checking.rounding import difference, jittered, rounding_bounds, same_bits
-from graphflow.checking.stepping import roots
 from graphflow.debug import replay
 from graphflow.feeds import as_feed
 from graphflow.graph import detached
@@ -47,7 +47,7 @@ def loaded(
     shapes = tuple(a.shape for a in arrays)
     after = session._passes.after if passes is None else passes
     source = source_of(session.graph, signature, shapes, session._passes.before, after)
-    program = change(session._program(signature, shapes))
+    program = change(session._program(signature, shapes, None))
     executable = load_checked(check, program, backend_of, session._store, session.threads, source)
     return lambda: signature.fetches.rebuild([v[()] for v in executable.run(arrays)])
 

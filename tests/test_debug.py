@@ -13,7 +13,7 @@ import graphflow as gf
 from graphflow import debug
 from graphflow.backends import backend_for
 from graphflow.backends.numpy import NumpyBackend
-from graphflow.checking.bisection import Lab, Stage, is_exact
+from graphflow.checking.lab import Lab, Stage, is_exact
 from graphflow.checking.rounding import same_bits
 from graphflow.errors import ArgumentError, FeedError, FetchError
 from graphflow.graph import Node, Tensor, detached
@@ -101,6 +101,12 @@ def test_the_rewrite_to_blame_is_found_with_a_small_graph() -> None:
     assert "<x:0> = [1., 2., 3.]" in told
 
 
+def forgetful(subgraph: Subgraph) -> Subgraph:
+    """Wrong: writes of variables are left out."""
+    kept = tuple([n for n in subgraph.nodes if n.op.name != "assign"])
+    return Subgraph(kept, subgraph.inputs, subgraph.outputs)
+
+
 def test_passes_that_do_not_rewrite_nodes_or_fail() -> None:
     x = gf.placeholder("float32", [3], name="x")
     y, z = gf.exp(x), gf.tanh(x)
@@ -111,6 +117,11 @@ def test_passes_that_do_not_rewrite_nodes_or_fail() -> None:
     assert (failing.culprit, failing.node and failing.node.op.name) == ("my pass", "exp")
     assert "IndexRangeError" in str(failing)
     assert debug.bisect(y, {x: [0, 1, 2]}, session, passes=[Pass("tidy", tidy)]).stage == ""
+    v = gf.Variable(gf.zeros([3]), name="v")
+    session.run(v.initializer)
+    lost = debug.bisect([v.assign(y).op, y], {x: [0, 1, 2]}, session, passes=[forgetful])
+    assert lost.culprit == "forgetful"
+    assert "variable 'v'" in str(lost)
 
 
 @given(recipe=recipes(30))

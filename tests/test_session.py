@@ -340,3 +340,53 @@ def test_profile_names_lines_and_libraries() -> None:
     assert event.origin.startswith("test_session.py:")
     assert event.seconds > 0
     assert " thread" in str(session.profile)
+
+
+@pytest.mark.parametrize("check", ["nan", "only_nan", "reference"])
+def test_checked_sessions_give_what_others_give(check: str) -> None:
+    v = gf.Variable([1.0, 2.0], name="v")
+    x = gf.placeholder("float32", ["n"], name="x")
+    step = v.assign_add(gf.sqrt(x))
+    sessions = [gf.Session(check=check), gf.Session()]
+    for s in sessions:
+        s.run(v.initializer)
+        s.run(step, {x: [4, 9]})
+        s.make_callable(step, [x])(np.float32([1, 1]))
+        s.run(step, {x: [4, 9]}, check="nan")
+    np.testing.assert_array_equal(sessions[0].run(v), sessions[1].run(v))
+
+
+def test_a_checked_run_names_the_node_and_is_undone() -> None:
+    v = gf.Variable([1.0, 2.0], name="v")
+    x = gf.placeholder("float32", ["n"], name="x")
+    step = v.assign_add(gf.sqrt(x, name="root"))
+    session = gf.Session(check="nan")
+    session.run(v.initializer)
+    call = session.make_callable(step, [x])
+    for run in (lambda: session.run(step, {x: [4, -9]}), lambda: call(np.float32([4, -9]))):
+        with pytest.raises(
+            gf.debug.NumericsError, match=r"'root' \(sqrt\) made NaN(.|\n)*test_session\.py:\d+"
+        ) as caught:
+            run()
+        assert gf.debug.replay(caught.value).tobytes() == caught.value.output.tobytes()
+        assert session.run(v).tolist() == [1, 2]
+    assert np.isnan(session.run(step, {x: [4, -9]}, check=False)[1])
+    with pytest.raises(gf.debug.NumericsError, match="variable 'v' held NaN"):
+        session.run(v + 1.0)
+
+
+def test_bad_checks() -> None:
+    x = gf.placeholder("float32", [2], name="x")
+    for check in ("nans", 3, True, ["nan"]):
+        with pytest.raises(ArgumentError, match="checks: 'nan': the first node"):
+            gf.Session(check=check)  # type: ignore[arg-type]
+        with pytest.raises(ArgumentError, match=r"run: check .* is not known"):
+            gf.Session().run(x, {x: [1, 2]}, check=check)  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match="memory_limit do not go together"):
+        gf.Session(check="reference", memory_limit="1GB")
+    with pytest.raises(ArgumentError, match="memory_limit do not go together"):
+        gf.Session(memory_limit="1GB").run(x, {x: [1, 2]}, check="reference")
+    with pytest.raises(ArgumentError, match="profile=True do not go together"):
+        gf.Session(check="nan").run(x, {x: [1, 2]}, profile=True)
+    with pytest.raises(FeedError, match=r"'x' .* was not fed"):
+        gf.Session(check="nan").run(x + 1.0)

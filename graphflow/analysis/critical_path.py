@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from graphflow.program import Instruction, Kind, Program
+from graphflow.program import Instruction, Program
 
 __all__ = ["critical_path", "dependencies"]
 
@@ -12,31 +12,27 @@ __all__ = ["critical_path", "dependencies"]
 def dependencies(program: Program) -> tuple[tuple[int, ...], ...]:
     """For each instruction the earlier ones that must have finished when it begins. O(V + E).
 
-    Those that made what it reads; for a write into a variable's own bytes those that read them, or a view of them,
-    and the write before; the effect before an effect; what the plan makes it wait for on other lanes.
-    The commit comes after all else, and its instructions one after another.
+    Those that made what it reads; the effect before an effect; what the plan makes it wait for on other lanes. The
+    commit, in which are all writes into variables' own bytes, comes after all else, its instructions one after another.
     Bytes of the arena that one value takes over from another are no dependency: another plan would place them apart.
     """
-    finder = _Finder(program)
+    finder = _Finder(program.commit)
     return tuple([finder.of(number, i) for number, i in enumerate(program.instructions)])
 
 
 class _Finder:
-    def __init__(self, program: Program) -> None:
-        self._program = program
-        self._root = [_root(program, s) for s in range(len(program.slots))]
+    def __init__(self, commit: int) -> None:
+        self._commit = commit
         self._maker: dict[tuple[int, int], int] = {}  # by slot and value: who put it there
         self._writer: dict[int, int] = {}  # by slot: where instructions do not say what they read
-        self._readers: dict[int, list[int]] = {}  # by a variable's slot: since it was written last
-        self._state: dict[int, int] = {}  # by a variable's slot: who wrote it last
         self._effect = -1
-        self._ends: dict[int, None] = {}  # nothing before the commit comes after these
+        self._ends: dict[int, None] = {}  # nothing so far comes after these
 
     def of(self, number: int, i: Instruction) -> tuple[int, ...]:
         found = dict.fromkeys(self._earlier(number, i))
-        if number == self._program.commit:
+        if number == self._commit:
             found.update(self._ends)
-        elif number > self._program.commit:
+        elif number > self._commit:
             found[number - 1] = None
         for earlier in found:
             self._ends.pop(earlier, None)
@@ -51,29 +47,10 @@ class _Finder:
         else:
             yield from [self._writer[s] for s in i.inputs if s in self._writer]
         yield from i.waits
-        for s in i.outputs:
-            root = self._root[s]
-            if self._program.slots[root].kind is Kind.VARIABLE and not i.is_view:
-                yield from self._readers.pop(root, ())
-                if root in self._state:
-                    yield self._state[root]
-                self._state[root] = number
-        for s in i.inputs:
-            root = self._root[s]
-            if self._program.slots[root].kind is Kind.VARIABLE:
-                self._readers.setdefault(root, []).append(number)
-                if root in self._state and self._state[root] != number:
-                    yield self._state[root]
         if i.op.has_effect:
             if self._effect >= 0:
                 yield self._effect
             self._effect = number
-
-
-def _root(program: Program, s: int) -> int:
-    while program.slots[s].base >= 0:
-        s = program.slots[s].base
-    return s
 
 
 def critical_path(program: Program, seconds: Sequence[float]) -> tuple[float, tuple[int, ...]]:

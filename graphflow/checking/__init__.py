@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphflow.bind import bind, match_feeds
-from graphflow.checking.bisection import Stage, is_exact
-from graphflow.checking.errors import MismatchError, NumericsError
+from graphflow.checking.lab import Stage, is_exact
 from graphflow.checking.stepping import Stepped
-from graphflow.errors import ArgumentError, shorten
+from graphflow.errors import ArgumentError, MismatchError, NumericsError, shorten
 from graphflow.graph import Graph
 from graphflow.passes.pipeline import run_passes
 from graphflow.program import Program
@@ -116,7 +115,8 @@ def load_checked(
         from graphflow.checking.reference import ReferenceCheck
 
         return ReferenceCheck(program, backend_of, store, threads, source.stages)
-    from graphflow.checking.nan import BOTH, NanCheck
+    from graphflow.checking.nan import NanCheck
+    from graphflow.checking.numerics import BOTH
 
     kinds = BOTH if check == "nan" else ("nan",)
     return NanCheck(program, backend_of, store, threads, source.plain, kinds)

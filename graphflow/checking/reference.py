@@ -7,18 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from graphflow.checking.bisection import Changed, Lab, Stage, blame
-from graphflow.checking.errors import MismatchError
+from graphflow.checking.bisection import blame
+from graphflow.checking.lab import Changed, Lab, Stage
+from graphflow.checking.lifetimes import arena_bytes, dead_bytes, last_uses, meets
 from graphflow.checking.rounding import difference, fold_length, jittered, rounding_bounds, same_bits
-from graphflow.checking.stepping import Arena, Stepped, arena_bytes, meets, node_of
-from graphflow.errors import GraphflowError, RunError
+from graphflow.checking.stepping import Stepped, node_of
+from graphflow.errors import GraphflowError, MismatchError, RunError
 from graphflow.graph import Node
 from graphflow.interpret import compute, kernel_of
-from graphflow.program import Instruction, Kind, Program
+from graphflow.program import Instruction, Program
 from graphflow.runtime import VariableStore
 from graphflow.types import substitute
 
-__all__ = ["POISON", "ReferenceCheck", "dead_bytes", "pass_error"]
+__all__ = ["POISON", "ReferenceCheck"]
 
 POISON = 255
 """What every byte that nothing needs is filled with: a NaN in every floating type, -1 in every signed integer."""
@@ -55,7 +56,7 @@ class ReferenceCheck(Stepped):
         self._state: dict[str, Any] = {}
         super().__init__(program, backend_of, store, threads)
         self._dead = dead_bytes(self.program, self.root)
-        self._last_use = _last_uses(self.program)
+        self._last_use = last_uses(self.program)
 
     # --- kernels and memory ---
 
@@ -213,7 +214,7 @@ class ReferenceCheck(Stepped):
             given = lab.results(stage.after)
             changed = lab.changed(stage.before, results, given, stage.exact)
             if changed is not None:
-                raise pass_error(stage, lab, changed)
+                raise _pass_error(stage, lab, changed)
             results = given
 
     # --- bodies ---
@@ -282,7 +283,7 @@ def _kernel_error(
     return error
 
 
-def pass_error(stage: Stage, lab: Lab, changed: Changed) -> MismatchError:
+def _pass_error(stage: Stage, lab: Lab, changed: Changed) -> MismatchError:
     """The error of a pass that changed a result, with the rewrite to blame. Cost: that of `blame`."""
     found = blame(stage, lab, changed)
     promise = "keeps every bit" if stage.exact else "may change rounding, no more"
@@ -302,55 +303,3 @@ def pass_error(stage: Stage, lab: Lab, changed: Changed) -> MismatchError:
     if replaced is not None:
         error.at(replaced.node.place)
     return error
-
-
-# --- lifetimes, read off a program ------------------------------------------------------------------
-
-
-def dead_bytes(program: Program, root: Sequence[int]) -> list[list[Arena]]:
-    """For each instruction the planned bytes that nothing needs after it: that nothing reads before they are written.
-
-    root: as `roots` gives it. One walk back over the instructions, which are taken to run in order.
-    """
-    needed = dict.fromkeys([root[s] for s in (*program.fetches, *[a for a, _ in program.swaps])], True)
-    dead: list[list[Arena]] = []
-    for i in reversed(program.instructions):
-        written = [] if i.is_view else [root[s] for s in i.outputs]
-        read = [root[s] for s in i.inputs]
-        living = [a for r in written if needed.get(r) and (a := arena_bytes(program, r)) is not None]
-        ended = [r for r in dict.fromkeys((*written, *read)) if not needed.get(r)]
-        here: list[Arena] = []
-        for r in ended:
-            mine = arena_bytes(program, r)
-            here.extend([] if mine is None else _without(mine, living))
-        dead.append(here)
-        needed.update(dict.fromkeys(written, False))
-        needed.update(dict.fromkeys(read, True))
-    return dead[::-1]
-
-
-def _without(whole: Arena, taken: Sequence[Arena]) -> list[Arena]:
-    """What is left of a range of bytes."""
-    device, first, last = whole
-    left = []
-    for other, a, b in sorted(taken):
-        if other != device or b <= first or a >= last:
-            continue
-        if a > first:
-            left.append((device, first, a))
-        first = max(first, b)
-    if first < last:
-        left.append((device, first, last))
-    return left
-
-
-def _last_uses(program: Program) -> list[list[int]]:
-    """For each instruction the slots that no later one names, and that are not results or variables."""
-    kept = {*program.fetches, *[s for pair in program.swaps for s in pair]}
-    kept.update(n for n, s in enumerate(program.slots) if s.kind in (Kind.VARIABLE, Kind.COUNTER))
-    last: list[list[int]] = []
-    for i in reversed(program.instructions):
-        here = [s for s in dict.fromkeys((*i.inputs, *i.outputs)) if s not in kept]
-        kept.update(here)
-        last.append(here)
-    return last[::-1]

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from graphflow.checking.lifetimes import arena_bytes, meets, roots
 from graphflow.graph import Node
 from graphflow.interpret import Functions, kernel_of
 from graphflow.op import Op
@@ -18,30 +19,9 @@ from graphflow.program import Instruction, Program
 from graphflow.runtime import Executable, VariableStore
 from graphflow.subgraph import Subgraph
 
-__all__ = ["Arena", "Scope", "Stepped", "arena_bytes", "host_functions", "meets", "node_of", "roots"]
+__all__ = ["Scope", "Stepped", "host_functions", "node_of"]
 
 Scope = Callable[[], AbstractContextManager[Any]]
-
-Arena = tuple[str, int, int]
-"""Bytes of an arena: device, first, and the one after the last."""
-
-
-def roots(program: Program) -> list[int]:
-    """For each slot the one whose bytes it shows: itself, unless it is a view."""
-    found = []
-    for number in range(len(program.slots)):
-        while program.slots[number].base >= 0:
-            number = program.slots[number].base
-        found.append(number)
-    return found
-
-
-def arena_bytes(program: Program, slot: int) -> Arena | None:
-    """Where in an arena a slot's own bytes are; None for what is elsewhere or has none."""
-    s = program.slots[slot]
-    if s.offset < 0 or not s.nbytes:
-        return None
-    return s.device, s.offset, s.offset + s.nbytes
 
 
 def node_of(i: Instruction) -> Node | None:
@@ -200,8 +180,3 @@ def host_functions(backend: Any) -> Functions:
         return kernel_of(op, attrs) if op.kernel is None else backend.function(op, attrs)
 
     return find
-
-
-def meets(a: Arena | None, b: Arena | None) -> bool:
-    """Whether two ranges share a byte."""
-    return a is not None and b is not None and a[0] == b[0] and a[1] < b[2] and b[1] < a[2]

@@ -21,11 +21,11 @@ __all__ = ["RESTORE", "SPILL"]
 _KEY = TensorType(SUPPORTED["uint8"], (0,))
 
 
-def _spill(xp: Any, x: Any, *, to: str) -> Any:
-    """The key to an unnamed temporary file, which goes when the key does; or to the host's array itself."""
+def _spill(xp: Any, x: Any) -> Any:
+    """The key to an unnamed temporary file, which goes when the key does."""
     data = np.ascontiguousarray(x)
-    if to == "host" or not data.nbytes:
-        return np.ndarray((0,), np.uint8, data)
+    if not data.nbytes:
+        return np.empty((0,), np.uint8)
     try:
         with tempfile.TemporaryFile(prefix="graphflow-", buffering=0) as file:
             rest = data.reshape(-1).view(np.uint8).data
@@ -42,32 +42,30 @@ def _spill(xp: Any, x: Any, *, to: str) -> Any:
 SPILL = declare(
     Op(
         "spill",
-        lambda x, *, to: _KEY,
+        lambda x: _KEY,
         _spill,
         no_gradient="the planner places it, after all gradients are built",
         traits=Trait.FALLIBLE,
-        flops=lambda inputs, outputs, to: 0,
-        doc="A value put aside: in a file (`to='disk'`), or in the host's memory (`to='host'`). Gives its key.",
+        flops=lambda inputs, outputs: 0,
+        doc="A value of the host put aside in a file; gives its key.",
     )
 )
 
 
 def _restore(xp: Any, key: Any, *, dtype: np.dtype[Any], shape: Any, out: Any = None) -> Any:
-    kept = key
     if 0 in shape:
         return put(np, np.empty(shape, dtype), out)
-    while isinstance(kept, np.ndarray) and not kept.nbytes and kept.base is not None:
+    kept = key
+    while isinstance(kept, np.ndarray):
         kept = kept.base
-    if isinstance(kept, mmap.mmap):
-        result = put(np, np.ndarray(shape, dtype, kept), out)
-        if hasattr(mmap, "MADV_DONTNEED"):
-            kept.madvise(mmap.MADV_DONTNEED)  # what was read stays in no memory of this process
-        return result
-    if kept.nbytes != TensorType(dtype, shape).nbytes:
+    if not isinstance(kept, mmap.mmap):
         raise RunError(
-            "the key of a value that was put aside was copied: only the array itself leads to the value"
+            "the key of a value that was put aside was copied: only the key itself leads to the value"
         )
-    return put(np, kept.reshape(shape), out)
+    result = put(np, np.ndarray(shape, dtype, kept), out)
+    if hasattr(mmap, "MADV_DONTNEED"):
+        kept.madvise(mmap.MADV_DONTNEED)  # what was read stays in no memory of this process
+    return result
 
 
 RESTORE = declare(

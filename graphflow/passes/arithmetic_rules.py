@@ -20,6 +20,7 @@ from graphflow.passes.operands import (
     is_minus_zero,
     kind,
     left_constant,
+    lies_in_rows,
     made,
     maker,
     one_constant,
@@ -192,9 +193,17 @@ def negative_of_difference(node: Node, inputs: Inputs) -> Inputs | None:
 def even_of_negative(node: Node, inputs: Inputs) -> Inputs | None:
     """square(-x) = square(x), abs(-x) = abs(x); of real numbers square(abs(x)) = square(x)."""
     inner = maker(inputs[0], "negative", "abs")
-    if inner is None or (inner.op.name == "abs" and kind(inner.inputs[0]) == "c"):
+    if inner is None or (kind(inner.inputs[0]) == "c" and not _may_be_read(inner)):
         return None
     return in_place_of(node, made(node, node.op.name, inner.inputs[0]))
+
+
+def _may_be_read(inner: Node) -> bool:
+    """Whether squares and sizes of complex numbers are the same of the operand of `inner`.
+
+    Their last bits depend on how the operand lies in memory: processors compute in one step what lies side by side.
+    """
+    return inner.op.name != "abs" and lies_in_rows(inner.inputs[0])
 
 
 _NOT_NEGATIVE = ("abs", "square", "exp", "exp2", "sigmoid")
@@ -299,7 +308,9 @@ def twice_conjugate(node: Node, inputs: Inputs) -> Inputs | None:
 
 def size_of_conjugate(node: Node, inputs: Inputs) -> Inputs | None:
     inner = maker(inputs[0], "conj")
-    return None if inner is None else in_place_of(node, made(node, "abs", inner.inputs[0]))
+    if inner is None or not _may_be_read(inner):
+        return None
+    return in_place_of(node, made(node, "abs", inner.inputs[0]))
 
 
 ARITHMETIC = combined(

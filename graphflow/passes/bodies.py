@@ -13,7 +13,6 @@ from graphflow.ops.body import Body, Twins, body_types, learn
 from graphflow.ops.conditional import COND
 from graphflow.ops.loop import WHILE
 from graphflow.ops.scan_op import SCAN
-from graphflow.passes.splice import copied
 from graphflow.subgraph import Subgraph
 from graphflow.types import Dim, DimLike, TensorType, substitute
 
@@ -155,7 +154,7 @@ def rewired(subgraph: Subgraph, inputs: tuple[Tensor, ...], new: dict[Tensor, Te
         if any(t in new for t in node.inputs) or any(n in moved for n in node.control_inputs):
             sources = tuple([new.get(t, t) for t in node.inputs])
             control = tuple([moved.get(n, n) for n in node.control_inputs])
-            fresh = moved[node] = copied(node, sources, node.attrs, control)
+            fresh = moved[node] = node.rebuilt(sources, node.attrs, control)
             for old, t in zip(node.outputs, fresh.outputs, strict=True):
                 new.setdefault(old, t)
             node = fresh

@@ -5,14 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from graphflow.graph import Node, Tensor
-from graphflow.op import OPS, Op, Trait
 from graphflow.ops.constant import CONSTANT, KEYED_NBYTES, Literal
 from graphflow.passes.operand_rules import ALWAYS, SAME, apply_operand_rules, combined
 from graphflow.passes.operands import alias, in_place_of, kind, made, respelled
 from graphflow.passes.rules import Inputs
 from graphflow.subgraph import Subgraph
 
-__all__ = ["canonicalize"]
+__all__ = ["COMMUTATIVE", "canonicalize"]
 
 
 def canonicalize(subgraph: Subgraph) -> Subgraph:
@@ -37,11 +36,11 @@ def canonicalize(subgraph: Subgraph) -> Subgraph:
 
 # --- operands -------------------------------------------------------------------------------------
 
-_COMMUTATIVE = Trait.COMMUTATIVE.value
-
-
-def _is_commutative(op: Op) -> bool:
-    return bool(op.traits._value_ & _COMMUTATIVE)
+COMMUTATIVE = (
+    *("add", "multiply", "equal", "not_equal", "logical_and", "logical_or", "logical_xor"),
+    *("bitwise_and", "bitwise_or", "bitwise_xor"),
+)
+"""The ops of Trait.COMMUTATIVE."""
 
 
 def _place(t: Tensor) -> tuple[bool, int, int]:
@@ -97,8 +96,6 @@ _HANDED_ON = ("identity", "stop_gradient", "no_gradient_beyond", "custom_gradien
 
 
 def operand_itself(node: Node, inputs: Inputs) -> Inputs | None:
-    if OPS.get(node.op.name) is not node.op:
-        return None
     t = inputs[0]
     if t.type.shape is None and node.device is None and t.type == node.outputs[0].type:
         return None if t.op.op.name == "variable" else (t,)  # one operand: an unknown rank is the same one
@@ -142,7 +139,7 @@ def name_folded_axes(node: Node, inputs: Inputs) -> Inputs | None:
 
 
 _RULES = combined(
-    {name: {ALWAYS: (order_operands,)} for name, op in OPS.items() if _is_commutative(op)},
+    {name: {ALWAYS: (order_operands,)} for name in COMMUTATIVE},
     {name: {ALWAYS: (turn_comparison,)} for name in _MIRRORED},
     {
         "subtract": {"constant": (subtract_constant,)},

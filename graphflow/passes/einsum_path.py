@@ -48,7 +48,7 @@ def einsum_path_fast(subgraph: Subgraph) -> Subgraph:
 
 def _contracted(subgraph: Subgraph, *, floats: bool) -> Subgraph:
     candidates = [
-        node for node in subgraph.nodes if node.op.name in CONTRACTIONS and _is_candidate(node, floats)
+        node for node in subgraph.nodes if node.op.name in ("matmul", "sum") and _is_candidate(node, floats)
     ]
     if not candidates:
         return subgraph
@@ -69,19 +69,25 @@ def _contracted(subgraph: Subgraph, *, floats: bool) -> Subgraph:
 
 
 def _is_candidate(node: Node, floats: bool) -> bool:
-    """Whether it is made of another product, perhaps moved: seen without counting uses."""
-    dtype = node.outputs[0].type.dtype
-    if node.control_inputs or not (is_integer(dtype) or (floats and is_floating(dtype))):
-        return False
-    if not all(t.type.is_static and 0 not in t.type.dims for t in (*node.inputs, *node.outputs)):
-        return False
+    """Whether it sums over products of others that might be taken later: seen without counting who reads what."""
     for t in node.inputs:
         below = t.op
         while below.op.name in MOVES:
             below = below.inputs[0].op
-        if below.op.name == "matmul" or (below.op.name in CONTRACTIONS and node.op.name == "matmul"):
-            return True
-    return False
+        if below.op.name in CONTRACTIONS and (below.op.name != "multiply" or _is_outer(below)):
+            break
+    else:
+        return False
+    dtype = node.outputs[0].type.dtype
+    if node.control_inputs or not (is_integer(dtype) or (floats and is_floating(dtype))):
+        return False
+    return all(t.type.is_static and 0 not in t.type.dims for t in (*node.inputs, *node.outputs))
+
+
+def _is_outer(node: Node) -> bool:
+    """Whether an operand is smaller than the product, but no number."""
+    size = node.outputs[0].type.shape
+    return any(t.type.shape != size and t.type.shape for t in node.inputs)
 
 
 def _top(node: Node, uses: Uses) -> Node:

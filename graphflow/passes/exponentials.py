@@ -14,8 +14,8 @@ import heapq
 from dataclasses import dataclass, field
 
 from graphflow.graph import Node, Tensor
-from graphflow.passes.factors import Factor, Labels, behind, is_plain, moved, without
 from graphflow.passes.match import Now, Uses, axes_of, is_kept_sum, make, number, scalar
+from graphflow.passes.scale_factors import Factor, Labels, behind, is_plain, moved, without
 from graphflow.types import is_floating
 
 __all__ = ["Exponential", "exponentials"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -53,28 +52,30 @@ def _rules(readers: Readers, kinds: str) -> OperandRules:
 
     def common_factor(node: Node, inputs: Inputs) -> Inputs | None:
         """a * b + a * c = a * (b + c), and differences; the factor may be on either side."""
-        pair = _products(inputs, "multiply", kinds, only_one)
+        pair = _products(inputs, "multiply", kinds)
         if pair is None:
             return None
         for a, b in (pair[0], pair[0][::-1]):
             for other, c in (pair[1], pair[1][::-1]):
-                if other is a:
+                if other is a and only_one(*inputs):
                     return respelled(node, made(node, "multiply", a, _sum(node, b, c)))
         return None
 
     def common_divisor(node: Node, inputs: Inputs) -> Inputs | None:
         """a / c + b / c = (a + b) / c."""
-        pair = _products(inputs, "divide", kinds, only_one)
-        if pair is None or pair[0][1] is not pair[1][1]:
+        pair = _products(inputs, "divide", kinds)
+        if pair is None or pair[0][1] is not pair[1][1] or not only_one(*inputs):
             return None
         return respelled(node, made(node, "divide", _sum(node, pair[0][0], pair[1][0]), pair[0][1]))
 
     def common_matrix(node: Node, inputs: Inputs) -> Inputs | None:
         """a @ b + a @ c = a @ (b + c), a @ c + b @ c = (a + b) @ c."""
-        pair = _products(inputs, "matmul", kinds, only_one)
+        pair = _products(inputs, "matmul", kinds)
         if pair is None:
             return None
         (a, b), (c, d) = pair
+        if (a is not c and b is not d) or not only_one(*inputs):
+            return None
         if a is c and b.type == d.type:
             return respelled(node, made(node, "matmul", a, _sum(node, b, d)))
         if b is d and a.type == c.type:
@@ -100,19 +101,19 @@ def _rules(readers: Readers, kinds: str) -> OperandRules:
         """sum(x * c) = sum(x) * c where c is the same for all that is added; quotients and signs likewise."""
         product = maker(inputs[0], "multiply", "divide", "negative")
         dtype = inputs[0].type.dtype
-        if product is None or kind(inputs[0]) not in kinds or not only_one(inputs[0]):
-            return None
-        if node.attrs["dtype"] != dtype:
+        if product is None or kind(inputs[0]) not in kinds or node.attrs["dtype"] != dtype:
             return None
         name = product.op.name
         if name == "negative":
+            if not only_one(inputs[0]):
+                return None
             return in_place_of(node, made(node, name, made(node, "sum", product.inputs[0], **node.attrs)))
         pairs = (product.inputs, product.inputs[::-1]) if name == "multiply" else (product.inputs,)
         for x, c in pairs:
             if x.type != inputs[0].type:
                 continue
             scale = _constant_along(node, x, c)
-            if scale is not None:
+            if scale is not None and only_one(inputs[0]):
                 return in_place_of(node, made(node, name, made(node, "sum", x, **node.attrs), scale))
         return None
 
@@ -125,14 +126,12 @@ def _rules(readers: Readers, kinds: str) -> OperandRules:
     return combined({"add": sums, "subtract": sums, "sum": folds})
 
 
-def _products(
-    inputs: Inputs, name: str, kinds: str, only_one: Callable[..., bool]
-) -> tuple[Inputs, Inputs] | None:
-    """The operands of two products that nobody else reads."""
+def _products(inputs: Inputs, name: str, kinds: str) -> tuple[Inputs, Inputs] | None:
+    """The operands of two products."""
     first, second = maker(inputs[0], name), maker(inputs[1], name)
     if first is None or second is None or first is second or kind(inputs[0]) not in kinds:
         return None
-    return (first.inputs, second.inputs) if only_one(*inputs) else None
+    return first.inputs, second.inputs
 
 
 def _sum(node: Node, b: Tensor, c: Tensor) -> Tensor:

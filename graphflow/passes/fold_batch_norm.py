@@ -29,7 +29,12 @@ def fold_batch_norm_fast(subgraph: Subgraph) -> Subgraph:
     Never fires where anything in the chain is needed elsewhere, as the products are in the gradients of a scale that is
     trained, or where moments are those of the products themselves. O(V + E).
     """
-    products = [node for node in subgraph.nodes if node.op.name in ("conv", "matmul") and _takes_scale(node)]
+    products: dict[Node, None] = {}
+    for node in subgraph.nodes:
+        if node.op.name in ("divide", "multiply"):
+            product = _product_below(node)
+            if product is not None and product not in products and _takes_scale(product):
+                products[product] = None
     if not products:
         return subgraph
     uses = Uses(subgraph)
@@ -42,12 +47,31 @@ def fold_batch_norm_fast(subgraph: Subgraph) -> Subgraph:
     return rewrite_planned(subgraph, plans)
 
 
+def _product_below(node: Node) -> Node | None:
+    """The convolution or product that a few steps make `node` of: seen without counting who else reads them."""
+    if node.inputs[0].type.shape == node.inputs[1].type.shape:
+        return None
+    for _ in range(8):
+        for t in node.inputs:
+            if t.op.op.name in ("conv", "matmul"):
+                return t.op
+        for t in node.inputs:
+            if t.op.op.name in _STEPS:
+                node = t.op
+                break
+        else:
+            return None
+    return None
+
+
 def _takes_scale(node: Node) -> bool:
-    """Whether each channel of what is made has weights of its own."""
-    x, w = (t.type for t in node.inputs)
-    if node.control_inputs or not x.is_static or not w.is_static or not is_floating(w.dtype):
+    """Whether each channel of what is made has weights of its own, fewer than what is made."""
+    w, y = node.inputs[1].type, node.outputs[0].type
+    if node.op.name == "matmul" and w.rank != 2:
         return False
-    return node.op.name == "conv" or w.rank == 2
+    if node.control_inputs or not is_floating(w.dtype) or not w.is_static or not y.is_static:
+        return False
+    return w.size < y.size  # type: ignore[operator]  # ints
 
 
 def _channel_axis(node: Node) -> int:

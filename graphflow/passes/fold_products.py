@@ -45,12 +45,12 @@ def _rules(readers: Readers, kinds: str, *, fast: bool = False) -> OperandRules:
     def transposed_product(node: Node, inputs: Inputs) -> Inputs | None:
         """transpose(a @ b) = transpose(b) @ transpose(a), where a transpose of an operand cancels."""
         product = maker(inputs[0], "matmul")
-        if product is None or not only_one(inputs[0]) or kind(inputs[0]) not in kinds:
+        if product is None or kind(inputs[0]) not in kinds:
             return None
         a, b = product.inputs
         if a.type.shape is None or b.type.shape is None or min(len(a.type.shape), len(b.type.shape)) < 2:
             return None
-        if not _swaps_last(node) or not (_is_transposed(a) or _is_transposed(b)):
+        if not _swaps_last(node) or not (_is_transposed(a) or _is_transposed(b)) or not only_one(inputs[0]):
             return None
         if not fast and not all(
             user is None or _of_integers(user) for user in readers.users(node.outputs[0])
@@ -62,13 +62,13 @@ def _rules(readers: Readers, kinds: str, *, fast: bool = False) -> OperandRules:
         """(a @ b) * c = (a * c) @ b, where a is smaller than the product."""
         t, c = inputs if inputs[1].type.shape == () else inputs[::-1]
         product = maker(t, "matmul")
-        if product is None or c.type.shape != () or not only_one(t) or kind(t) not in kinds:
+        if product is None or c.type.shape != () or kind(t) not in kinds:
             return None
         if node.op.name == "divide" and c is inputs[0]:
             return None
         a, b = product.inputs
         sizes = _sizes(a, b, t)
-        if sizes is None or min(sizes) == sizes[2]:
+        if sizes is None or min(sizes) == sizes[2] or not only_one(t):
             return None
         if sizes[0] <= sizes[1]:
             return in_place_of(node, made(node, "matmul", made(node, node.op.name, a, c), b))
@@ -81,12 +81,14 @@ def _rules(readers: Readers, kinds: str, *, fast: bool = False) -> OperandRules:
             return None
         for k in (0, 1):
             scaled = maker(inputs[k], "multiply", "divide")
-            if scaled is None or not only_one(inputs[k]):
+            if scaled is None:
                 continue
             x, c = scaled.inputs
             if x.type.shape == () and scaled.op.name == "multiply":
                 x, c = c, x
             if c.type.shape != () or x.type != inputs[k].type or min(sizes) == sizes[k]:
+                continue
+            if not only_one(inputs[k]):
                 continue
             name = scaled.op.name
             if sizes[2] <= sizes[1 - k]:

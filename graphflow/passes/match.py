@@ -67,33 +67,29 @@ class Uses:
         return None
 
     @cached_property
-    def readers(self) -> Mapping[Tensor, Sequence[Node]]:
-        """The nodes that read a value, once for each operand that it is, the last first.
-
-        Those that only want its shape do not count, nor do nodes that nobody reads for more: they need no value once
-        sizes are known, so they keep nothing from being rewritten.
-        """
-        readers: dict[Tensor, list[Node]] = {}
+    def _readers(self) -> tuple[dict[Tensor, Node], dict[Tensor, list[Node]]]:
+        """The last node that reads a value, and all others where there are some: most values are read once."""
+        last: dict[Tensor, Node] = {}
+        others: dict[Tensor, list[Node]] = {}
         kept = self.kept
         for node in reversed(self._subgraph.nodes):
             op = node.op
             if op.is_pure and node not in kept:
                 for t in node.outputs:
-                    if t in readers:
+                    if t in last:
                         break
                 else:
                     continue
-            inputs = node.inputs
             if op.shape_only:
                 continue
-            if op.name in _SHAPE_LENDERS:
-                inputs = inputs[:1]
-            for t in inputs:
-                if t in readers:
-                    readers[t].append(node)
+            for t in node.inputs[:1] if op.name in _SHAPE_LENDERS else node.inputs:
+                if t not in last:
+                    last[t] = node
+                elif t in others:
+                    others[t].append(node)
                 else:
-                    readers[t] = [node]
-        return readers
+                    others[t] = [node]
+        return last, others
 
     @cached_property
     def kept(self) -> frozenset[Node]:
@@ -110,21 +106,30 @@ class Uses:
         """The position of each node."""
         return {node: k for k, node in enumerate(self._subgraph.nodes)}
 
-    def of(self, t: Tensor) -> Sequence[Node]:
-        """The nodes that read `t`."""
-        return self.readers.get(t, ())
+    def of(self, t: Tensor) -> list[Node]:
+        """The nodes that read `t`, once for each operand that it is, the last first.
 
-    def is_private(self, t: Tensor, count: int = 1) -> bool:
-        """Whether `t` is read `count` times and needed for nothing else."""
-        return len(self.of(t)) == count and t.op not in self.kept
+        Those that only want its shape do not count, nor do nodes that nobody reads for more: they need no value once
+        sizes are known, so they keep nothing from being rewritten.
+        """
+        last, others = self._readers
+        node = last.get(t)
+        return [] if node is None else [node, *others.get(t, ())]
+
+    def is_private(self, t: Tensor) -> bool:
+        """Whether `t` is read once and needed for nothing else."""
+        last, others = self._readers
+        return t in last and t not in others and t.op not in self.kept
 
     def only_readers(self, node: Node) -> Iterator[Node]:
         """The one node that needs what `node` makes, and reads it once; the one that needs that; and so on."""
+        last, others = self._readers
         while node not in self.kept:
-            readers = self.of(node.outputs[0])
-            if len(readers) != 1 or readers[0].control_inputs or len(readers[0].outputs) != 1:
+            t = node.outputs[0]
+            reader = last.get(t)
+            if reader is None or t in others or reader.control_inputs or len(reader.outputs) != 1:
                 return
-            node = readers[0]
+            node = reader
             yield node
 
     def end_with(self, root: Node, inner: Iterable[Node]) -> bool:

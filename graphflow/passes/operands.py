@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from graphflow.graph import Node, Tensor, detached
-from graphflow.op import OPS
+from graphflow.graph import BodyGraph, Node, Tensor, detached
+from graphflow.op import OPS, F
 from graphflow.ops.constant import CONSTANT, Literal
 from graphflow.passes.rules import Inputs
 from graphflow.subgraph import Subgraph
@@ -166,6 +166,9 @@ def _users(subgraph: Subgraph) -> dict[Tensor, list[Node | None]]:
 # --- memory ---------------------------------------------------------------------------------------
 
 
+_IN_ROWS = ("constant", "variable", "read", "split", "split_like")
+
+
 def lies_in_rows(t: Tensor) -> bool:
     """Whether the elements of `t` surely lie in row-major order, without gaps.
 
@@ -180,7 +183,9 @@ def lies_in_rows(t: Tensor) -> bool:
         views.append(node)
         t = node.inputs[0]
         node = t.op
-    in_rows = node.op.takes_out or node.op.is_source or node.op.name == "read"
+    in_rows = node.op.takes_out or node.op.name in _IN_ROWS
+    if node.op.name == "placeholder":
+        in_rows = not isinstance(node.graph, BodyGraph)  # whose operands come as they are
     for node in reversed(views):
         seen = node.op.view(node.inputs[0].type, node.outputs[0].type, node.attrs, in_rows)
         in_rows = True if seen is None else seen
@@ -192,6 +197,8 @@ def lies_in_rows(t: Tensor) -> bool:
 
 def made(like: Node, op: str, *inputs: Tensor, **attrs: Any) -> Tensor:
     """The output of a new node, with line and device of `like`."""
+    if op not in OPS:  # declared in a module that is imported on first use
+        getattr(F, op)
     return detached(like, OPS[op], inputs, attrs).outputs[0]
 
 

@@ -49,7 +49,7 @@ def _ordered(subgraph: Subgraph, *, integers: bool) -> Subgraph:
         for node in subgraph.nodes
         if node.op.name == "matmul" and (not integers or is_integer(node.outputs[0].type.dtype))
     ]
-    if len(products) < 2:
+    if not any(_is_made_of_product(node) for node in products):
         return subgraph
     uses = Uses(subgraph)
     plans: dict[Node, Plan] = {}
@@ -64,6 +64,17 @@ def _ordered(subgraph: Subgraph, *, integers: bool) -> Subgraph:
             if plan is not None:
                 plans[node] = plan
     return rewrite_planned(subgraph, plans)
+
+
+def _is_made_of_product(node: Node) -> bool:
+    """Whether a factor is a product, perhaps transposed: seen without counting who else reads it."""
+    for t in node.inputs:
+        below = t.op
+        while below.op.name == "permute_dims":
+            below = below.inputs[0].op
+        if below.op.name == "matmul":
+            return True
+    return False
 
 
 # --- chains ---------------------------------------------------------------------------------------

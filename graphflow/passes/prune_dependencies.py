@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from graphflow.graph import Node, Tensor
-from graphflow.passes.splice import copied
 from graphflow.subgraph import Subgraph, prune
 from graphflow.types import Dim
 
@@ -77,7 +76,7 @@ class _Dependencies:
                 inputs = tuple([new.get(t, t) for t in inputs])
             control = tuple([moved.get(n, n) for n in control])
             if inputs is not node.inputs or control != node.control_inputs:
-                fresh = moved[node] = copied(node, inputs, node.attrs, control)
+                fresh = moved[node] = node.rebuilt(inputs, node.attrs, control)
                 new.update(zip(node.outputs, fresh.outputs, strict=True))
                 node = fresh
             nodes.append(node)

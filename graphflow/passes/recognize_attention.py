@@ -31,16 +31,18 @@ def recognize_attention_fast(subgraph: Subgraph) -> Subgraph:
     Rounding changes. Runs after bind, as it reads sizes. Never fires where weights or unscaled scores are needed
     elsewhere, as the weights are by gradients. O(V + E).
     """
-    scaled = [node for node in subgraph.nodes if node.op.name in ("divide", "multiply") and _is_scaled(node)]
-    weighted = [n for n in subgraph.nodes if n.op.name == "matmul" and n.inputs[0].op.op.name == "divide"]
-    if not scaled and not weighted:
+    powers = [node for node in subgraph.nodes if node.op.name == "exp"]
+    products = [node for node in subgraph.nodes if node.op.name == "matmul"] if powers else []
+    if not products:
         return subgraph
     uses = Uses(subgraph)
     plans: dict[Node, Plan] = {}
-    for node in scaled:
-        build = _early_scale(node, uses)
-        if build is not None:
-            plans[node] = Plan("early_scale", build)
+    for power in powers:
+        for node in _scaled_scores(power, uses):
+            build = _early_scale(node, uses)
+            if build is not None:
+                plans[node] = Plan("early_scale", build)
+    weighted = [node for node in products if node.inputs[0].op.op.name == "divide"]
     for node in weighted:
         build = _late_division(node, uses)
         if build is not None:
@@ -51,15 +53,25 @@ def recognize_attention_fast(subgraph: Subgraph) -> Subgraph:
 # --- the scale of the scores ------------------------------------------------------------------------
 
 
-def _is_scaled(node: Node) -> bool:
-    """Whether the node might be a product of matrices times a constant."""
-    makers = [t.op.op.name for t in node.inputs]
-    return makers[0] == "matmul" or (makers[1] == "matmul" and node.op.name == "multiply")
+def _scaled_scores(power: Node, uses: Uses) -> list[Node]:
+    """The products and quotients that what is exponentiated, less its maximum, is made of by biases and masks."""
+    below = uses.made(power.inputs[0], "subtract")
+    pending = [] if below is None else [below.inputs[0]]
+    found: list[Node] = []
+    for t in pending:  # which grows
+        node = uses.made(t, "add", "divide", "multiply", "subtract", "where")
+        if node is None:
+            continue
+        if node.op.name in ("divide", "multiply"):
+            found.append(node)
+        elif len(pending) < 16:
+            pending.extend(node.inputs)
+    return found
 
 
 def _early_scale(node: Node, uses: Uses) -> Callable[[Now], tuple[Tensor]] | None:
     t, scale = node.inputs
-    if t.op.op.name != "matmul":
+    if t.op.op.name != "matmul" and node.op.name == "multiply":
         t, scale = scale, t
     product, value = uses.made(t, "matmul"), number(scale)
     if product is None or value is None or not LEAST <= abs(value) <= MOST or scale.type.rank:

@@ -12,7 +12,6 @@ from graphflow.op import OPS, Op
 from graphflow.ops.constant import CONSTANT
 from graphflow.ops.transfer import TRANSFER
 from graphflow.passes.bodies import is_row_major
-from graphflow.passes.splice import copied
 from graphflow.subgraph import Subgraph, prune
 
 __all__ = ["MOST_BACK", "remove_transfers"]
@@ -67,7 +66,7 @@ class _Moves:
             control = tuple([moved.get(n, n) for n in node.control_inputs])
             same = all(a is b for a, b in zip(inputs, node.inputs, strict=True))
             if not same or control != node.control_inputs:
-                fresh = moved[node] = copied(node, inputs, node.attrs, control)
+                fresh = moved[node] = node.rebuilt(inputs, node.attrs, control)
                 new.update(zip(node.outputs, fresh.outputs, strict=True))
                 self.device[fresh] = self.device[node]
                 node = fresh

@@ -24,6 +24,7 @@ def sink_broadcasts(subgraph: Subgraph, symbolic: bool = False) -> Subgraph:
 
     def known(t: Tensor) -> bool:
         return t.type.is_static or (symbolic and t.type.shape is not None)
+
     broadcast_to = OPS.get("broadcast_to")
 
     def source(t: Tensor) -> Tensor:

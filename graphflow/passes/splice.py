@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from graphflow.graph import Node, Tensor, detached
+from graphflow.graph import Node, Tensor
 from graphflow.ops.body import learn
 from graphflow.subgraph import Subgraph, _watch, _watched, prune
 from graphflow.types import Dim, DimLike, substitute
 
-__all__ = ["Now", "Replace", "Splice", "copied", "splice"]
+__all__ = ["Now", "Replace", "Splice", "splice"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,26 +95,12 @@ def _updated(
             break
     if inputs is node.inputs and attrs is node.attrs and control is node.control_inputs:
         return node
-    fresh = copied(node, inputs, attrs, control)
+    fresh = node.rebuilt(inputs, attrs, control)
     after[node] = (fresh,)
     for old, t in zip(node.outputs, fresh.outputs, strict=True):
         new[old] = t
         if sizes:
             _learn(old, t, sizes)
-    return fresh
-
-
-def copied(
-    node: Node, inputs: tuple[Tensor, ...], attrs: Mapping[str, Any], control: tuple[Node, ...]
-) -> Node:
-    """A detached copy of a node; its types are those it had wherever its inputs have the types that they had.
-
-    So sizes that depend on data keep the names by which attributes speak of them.
-    """
-    fresh = detached(node, node.op, inputs, attrs, control)
-    if attrs is node.attrs and all(a.type == b.type for a, b in zip(inputs, node.inputs, strict=True)):
-        for old, t in zip(node.outputs, fresh.outputs, strict=True):
-            t.type = old.type
     return fresh
 
 

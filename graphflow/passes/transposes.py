@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from graphflow.graph import Node, Tensor
-from graphflow.op import OPS
-from graphflow.passes.operand_rules import OperandRules
+from graphflow.passes.operand_rules import ALWAYS, OperandRules
 from graphflow.passes.operands import Readers, in_place_of, maker
 from graphflow.passes.rules import Inputs
 
@@ -36,25 +33,22 @@ _ROUNDED_ONCE = frozenset(
 )
 """Elementwise ops whose results, of real operands, IEEE 754 leaves no choice: however their operands lie in memory."""
 
-_ELEMENTWISE = frozenset([name for name, op in OPS.items() if op.is_elementwise])
-
 
 def transposes_around(readers: Readers, *, exact: bool) -> OperandRules:
     """permute_dims(f(permute_dims(x))) = f(x), where the second transposition undoes the first.
 
     exact: only where nobody can tell that operands and result lie otherwise in memory than before.
     """
-    names = _ROUNDED_ONCE if exact else _ELEMENTWISE
 
     def transposed_back(node: Node, inputs: Inputs) -> Inputs | None:
         axes = node.attrs["axes"]
-        if axes is None or any(a < 0 for a in axes) or not readers.only_one(inputs[0]):
-            return None
-        if exact and not all(_cannot_tell(user) for user in readers.users(node.outputs[0])):
+        if axes is None or not inputs[0].op.op.is_elementwise or any(a < 0 for a in axes):
             return None
         back = tuple(sorted(range(len(axes)), key=axes.__getitem__))
-        cone = _between(inputs[0], back, names, readers.only_one)
-        if not cone:
+        cone = _between(inputs[0], back, exact)
+        if not cone or not readers.only_one(*[part.outputs[0] for part in cone]):
+            return None
+        if exact and not all(_cannot_tell(user) for user in readers.users(node.outputs[0])):
             return None
         new: dict[Tensor, Tensor] = {}
         for part in cone:
@@ -62,12 +56,10 @@ def transposes_around(readers: Readers, *, exact: bool) -> OperandRules:
             new[part.outputs[0]] = part.rebuilt(operands, part.attrs, ()).outputs[0]
         return in_place_of(node, new[inputs[0]])
 
-    return {"permute_dims": dict.fromkeys(sorted(names), (transposed_back,))}
+    return {"permute_dims": {ALWAYS: (transposed_back,)}}
 
 
-def _between(
-    t: Tensor, axes: tuple[int, ...], names: frozenset[str], only_one: Callable[..., bool]
-) -> list[Node] | None:
+def _between(t: Tensor, axes: tuple[int, ...], exact: bool) -> list[Node] | None:
     """The elementwise nodes from transposed operands to `t`, in order; None if an operand is neither that nor a scalar."""
     found: list[Node] = []
     stack = [t]
@@ -80,8 +72,10 @@ def _between(
         if moved is not None and moved.attrs["axes"] == axes:
             crossed = True
             continue
-        part = t.op if t.op.op.name in names and not t.op.control_inputs else None
-        if part is None or not only_one(t) or len(found) == _MOST_NODES:
+        part = t.op
+        if not part.op.is_elementwise or part.control_inputs or len(found) == _MOST_NODES:
+            return None
+        if exact and part.op.name not in _ROUNDED_ONCE:
             return None
         if t.type.shape is None or len(t.type.shape) != len(axes) or any(_is_complex(x) for x in part.inputs):
             return None

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 from graphflow.graph import Node, Tensor
-from graphflow.op import OPS
 from graphflow.ops.slicing import FULL, Triple
 from graphflow.passes.operand_rules import ALWAYS, combined
 from graphflow.passes.operands import alias, in_place_of, lies_in_rows, made, maker, respelled, stand_in
@@ -127,6 +126,26 @@ def broadcast_twice(node: Node, inputs: Inputs) -> Inputs | None:
     return in_place_of(node, made(node, "broadcast_to", inner.inputs[0], **node.attrs))
 
 
+_OF_SEVERAL = (
+    *(
+        "add",
+        "subtract",
+        "multiply",
+        "divide",
+        "floor_divide",
+        "remainder",
+        "pow",
+        "maximum",
+        "minimum",
+        "where",
+    ),
+    *("equal", "not_equal", "less", "less_equal", "greater", "greater_equal"),
+    *("logical_and", "logical_or", "logical_xor", "bitwise_and", "bitwise_or", "bitwise_xor"),
+    *("atan2", "hypot", "logaddexp", "copysign", "nextafter", "complex"),
+)
+"""Elementwise ops of several operands."""
+
+
 def broadcast_anyway(node: Node, inputs: Inputs) -> Inputs | None:
     """An elementwise op repeats its operands itself, if another one has the shape of the result."""
     sources = tuple([_unspread(t) for t in inputs])
@@ -211,5 +230,5 @@ VIEWS = combined(
         name: {**dict.fromkeys(_SHAPING, (reshaped_twice,)), ALWAYS: (reshaped_to_itself,)}
         for name in _SHAPING
     },
-    {name: {"broadcast_to": (broadcast_anyway,)} for name, op in OPS.items() if op.is_elementwise},
+    {name: {"broadcast_to": (broadcast_anyway,)} for name in _OF_SEVERAL},
 )

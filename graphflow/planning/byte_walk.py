@@ -8,7 +8,7 @@ checker in `certify.py`: it shares no code with what plans programs.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NoReturn
 
 from graphflow.errors import VerifyError
@@ -19,6 +19,7 @@ __all__ = ["STORED", "ByteWalk", "clocks"]
 ALIGNMENT = 64
 _ARENA = (Kind.BUFFER, Kind.COPIED_FEED)
 STORED = (Kind.CONSTANT, Kind.VARIABLE, Kind.COUNTER)
+_FIXED = (*_ARENA, *STORED)  # whose bytes have their place before the run
 _NOTHING = -1 << 62  # the value of what has been freed
 
 
@@ -37,6 +38,10 @@ class _Piece:
     readers: list[int] = field(default_factory=list)
     shown: int = -1
     moves: bool = True
+
+    def part(self, start: int, end: int) -> _Piece:
+        """What is left when other bytes of it are overwritten."""
+        return _Piece(start, end, self.slot, self.value, self.writer, self.readers)
 
 
 class ByteWalk:
@@ -84,8 +89,11 @@ class ByteWalk:
         if root != slot:
             piece = self._find(slot, value)
             value = piece.shown
+            if self.clocks:
+                self._mark(piece)
+        piece = self._find(root, value)
+        if self.clocks:
             self._mark(piece)
-        self._mark(self._find(root, value))
 
     def _find(self, slot: int, value: int) -> _Piece:
         space, start, end = self.where[slot]
@@ -95,10 +103,9 @@ class ByteWalk:
         return piece
 
     def _mark(self, piece: _Piece) -> None:
-        if self.clocks:
-            if piece.moves and not self.before(piece.writer, self.now):
-                self.fail(f"it may run before ${piece.slot} has its value", piece.writer)
-            piece.readers.append(self.now)
+        if piece.moves and not self.before(piece.writer, self.now):
+            self.fail(f"it may run before ${piece.slot} has its value", piece.writer)
+        piece.readers.append(self.now)
 
     def write(self, piece: _Piece, reads: set[int]) -> None:
         """The instruction that runs puts a value into a slot; reads: other roots that it needs until it is done."""
@@ -113,9 +120,9 @@ class ByteWalk:
                 self.fail(f"${piece.slot} is written over ${old.slot}, which it needs")
             self._check_past(old)
             if old.start < start:
-                kept.insert(0, replace(old, end=start))
+                kept.insert(0, old.part(old.start, start))
             if old.end > end:
-                kept.append(replace(old, start=end))
+                kept.append(old.part(end, old.end))
         starts[low:high] = [part.start for part in kept]
         for part in kept:
             self.pieces[space, part.start] = part
@@ -165,7 +172,7 @@ class ByteWalk:
     def _stood(self, slot: int, value: int) -> tuple[int, int]:
         """A slot and its value, or for a view that is made in the commit, of bytes that never move, what it shows."""
         made = {i.outputs[0]: i for i in self.program.instructions[self.program.commit :] if i.is_view}
-        while slot in made and self.slots[self.root[slot]].kind in (*_ARENA, *STORED):
+        while slot in made and self.slots[self.root[slot]].kind in _FIXED:
             if (i := made[slot]).makes[0] != value or not i.op.is_silent:
                 break
             slot, value = i.inputs[0], i.reads[0]
@@ -193,7 +200,7 @@ class ByteWalk:
                     self.fail(f"${slot} is no view of ${source}")
                 root = self.root[slot]
                 shown = i.reads[0] if root == source else self._find(source, i.reads[0]).shown
-                moves = slots[root].kind not in (*_ARENA, *STORED)
+                moves = slots[root].kind not in _FIXED
                 self.write(_Piece(start, end, slot, value, k, [], shown, moves), set())
                 continue
             if kind not in (*_ARENA, Kind.DYNAMIC) and (kind is not Kind.VARIABLE or k < self.program.commit):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from graphflow.planning.tasks import OrderProblem
 
 __all__ = ["Contracted", "contract"]
+
+
+MOST_USES = 64
+"""Groups that read more buffers do not grow: their lists are walked for each task that joins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,7 @@ class _Contraction:
             for b in used:
                 self.n_readers[b] += 1
         self.home = list(range(n))  # task -> its group
-        self.others: dict[int, list[int]] = {}  # group -> its tasks, where there are several
+        self.others: dict[int, deque[int]] = {}  # group -> its tasks, where there are several
         # by group; `before` may name groups that have joined others since, `n_after` may be too high
         self.before: list[tuple[int, ...]] = [()] * n
         self.makes, self.uses, self.reuses = list(problem.makes), list(problem.uses), list(problem.reuses)
@@ -113,14 +118,22 @@ class _Contraction:
         if not (self.reuses[task] and len(self.makes[task]) == 1 and self._append(task)):
             self.is_group[task] = True
 
-    def _tasks(self, group: int) -> list[int]:
-        return self.others.pop(group, None) or [group]
+    def _join(self, earlier: int, later: int, into: int) -> None:
+        """Make one list of two groups' tasks; the shorter is copied, which is O(n log n) over all."""
+        a = self.others.pop(earlier, None) or deque((earlier,))
+        b = self.others.pop(later, None) or deque((later,))
+        if len(a) >= len(b):
+            a.extend(b)
+            self.others[into] = a
+        else:
+            b.extendleft(reversed(a))
+            self.others[into] = b
 
     def _take_in(self, number: int, group: int) -> None:
         """Run an earlier group that frees nothing right before `group`, if that changes nothing."""
         nbytes, kept, n_readers = self.whole.nbytes, self.kept, self.n_readers
         makes, given = self.makes[group], self.makes[number]
-        if not self.is_group[number] or len(makes) > 1:
+        if not self.is_group[number] or len(makes) > 1 or len(self.uses[number]) > MOST_USES:
             return
         size = 0
         for b in given:
@@ -136,7 +149,7 @@ class _Contraction:
         lowest = made + hidden - (made if reuses else 0)
         if size + self.workspace[number] > lowest:
             return
-        self.others[group] = self._tasks(number) + self._tasks(group)
+        self._join(number, group, group)
         self.is_group[number] = False
         self.before[group] = tuple(
             dict.fromkeys([*[g for g in self.before[group] if g != number], *self.before[number]])
@@ -161,6 +174,7 @@ class _Contraction:
                 or self.n_readers[b] != 1
                 or b in self.kept
                 or self.workspace[group] > self.workspace[number]
+                or len(self.uses[number]) > MOST_USES
                 or any(g != number and g not in self.before[number] for g in before)
                 or any(x != b and x in self.reuses[number] for x in self.uses[group])
             ):
@@ -173,10 +187,9 @@ class _Contraction:
             for g in before:
                 if g != number:
                     self.n_after[g] -= 1
-            joining = self._tasks(group)
-            for t in joining:
+            for t in self.others.get(group, (group,)):
                 self.home[t] = number
-            self.others[number] = self._tasks(number) + joining
+            self._join(number, group, number)
             return True
         return False
 

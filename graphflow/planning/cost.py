@@ -42,7 +42,7 @@ class Machine:
     """
 
     call_seconds: float = 6e-7
-    kernel_seconds: float = 5e-6
+    kernel_seconds: float = 1.2e-5
     matrix_flops: float = 7.8e10
     plain_flops: float = 2e9
     vector_flops: float = 1e10
@@ -187,7 +187,9 @@ def _overhead(op: Op, machine: Machine) -> float:
     known = CALL_SECONDS.get(op.name)
     if known is not None:
         return known
-    return machine.call_seconds if op.is_elementwise or op.is_single_call else machine.kernel_seconds
+    if op.is_single_call:
+        return machine.call_seconds
+    return machine.kernel_seconds / 3 if op.is_elementwise else machine.kernel_seconds
 
 
 def _compute_seconds(

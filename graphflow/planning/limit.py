@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from graphflow.errors import MemoryLimitError
 from graphflow.graph import Node
 from graphflow.planning.cost import Machine
-from graphflow.planning.recompute import Measure, recomputing, scheduled_tasks, settled
-from graphflow.planning.rerun import Rewritten, Tasks, rewritten
+from graphflow.planning.recompute import Measure, recomputing, settled
+from graphflow.planning.rerun import Tasks, tasks_of
+from graphflow.planning.rewritten import Rewritten, rewritten
 from graphflow.planning.spill import least_steps, spilling
 from graphflow.planning.tasks import taken_over
 from graphflow.subgraph import Subgraph
@@ -76,15 +77,20 @@ def keep_limit(
     measure: Measure,
     variants: Sequence[Variant] = (),
     machine: Machine | None = None,
-    host: str | None = None,
+    devices: Mapping[Node, str] | None = None,
+    host: str = "cpu:0",
 ) -> Fitted:
     """The subgraph, or one of equal values, whose measured peak is at most `limit_nbytes`.
+
+    subgraph: bound, placed, fused, and in the order of its schedule.
 
     Tried in this order, the first that is enough is taken: the subgraph as it is; the variants; computing values again;
     computing again or putting aside, whichever takes less time for a value; putting aside alone; and putting aside all
     that is not needed at each moment.
-    measure: the peak of a subgraph's program in bytes, variables, constants and copies of results included.
-    host: the device in whose memory values are put aside; None for files.
+    measure: the peak in bytes of a subgraph's program that keeps the order of its nodes, variables, constants and copies
+        of results included.
+    devices: where each node runs, if not all run on the host; new nodes ask for the device of what they stand for.
+    host: the device whose values are put aside in files; those of others are, in its memory.
     Raises MemoryLimitError with the least that is enough, and the fewest values that must be held together and are more
     than the limit, with their lines.
     """
@@ -97,37 +103,35 @@ def keep_limit(
         if nbytes <= limit_nbytes:
             return Fitted(subgraph, limit_nbytes, before, nbytes, number, words)
         least = min(least, nbytes)
-    tasks = scheduled_tasks(subgraph, machine)
-    found = _fit(tasks, before, limit_nbytes, measure, host)
+    tasks = tasks_of(subgraph, machine, devices, host)
+    found = _fit(tasks, before, limit_nbytes, measure)
     if found is None:
-        found = _smallest(tasks, before, measure, host)
+        found = _smallest(tasks, before, measure)
         if found is None or found[1] > limit_nbytes:
             raise _cannot_fit(tasks, limit_nbytes, least if found is None else min(least, found[1]))
     made, after = found
     return Fitted(made.subgraph, limit_nbytes, before, after, rewritten=made)
 
 
-def _fit(
-    tasks: Tasks, before: int, limit: int, measure: Measure, host: str | None
-) -> tuple[Rewritten, int] | None:
+def _fit(tasks: Tasks, before: int, limit: int, measure: Measure) -> tuple[Rewritten, int] | None:
     """The first way that is enough, and its peak."""
     for methods in (recomputing(tasks), spilling(tasks, again=True), spilling(tasks, again=False)):
-        found = settled(tasks, before, limit, methods, measure, host)
+        found = settled(tasks, before, limit, methods, measure)
         if found is not None:
             return found
     return None
 
 
-def _smallest(tasks: Tasks, before: int, measure: Measure, host: str | None) -> tuple[Rewritten, int] | None:
+def _smallest(tasks: Tasks, before: int, measure: Measure) -> tuple[Rewritten, int] | None:
     """The way that takes least, whatever the limit, and its peak: less than `before`, or None."""
     best = None
     steps = least_steps(tasks)
     if steps is not None:
-        made = rewritten(tasks, steps, host)
+        made = rewritten(tasks, steps)
         after = measure(made.subgraph)
         best = (made, after) if after < before else None
     for _ in range(DESCENTS):
-        lower = _fit(tasks, before, (before if best is None else best[1]) - 1, measure, host)
+        lower = _fit(tasks, before, (before if best is None else best[1]) - 1, measure)
         if lower is None:
             break
         best = lower

@@ -201,12 +201,10 @@ class _Booking:
     limit: int
     used: int = 0
     position: int = 0  # how many tasks of the order are booked
-    left: list[int] = field(
-        default_factory=list
-    )  # per buffer: how many tasks have yet to use it, and one if it is kept
-    taken: dict[int, int] = field(
-        default_factory=dict
-    )  # per booked task: what it gives back besides dead buffers
+    # per buffer: how many tasks have yet to use it, and one more if it is kept
+    left: list[int] = field(default_factory=list)
+    # per booked task: what it gives back besides buffers that nobody needs any more
+    taken: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         problem = self.problem

@@ -116,7 +116,7 @@ class _Builder:
         self.fetched.update(self.subgraph.outputs)
         for t in self.subgraph.inputs:
             if t.type.dtype is not STRING and 0 <= self._size(t.type) <= COPIED_FEED_NBYTES:
-                self._new(t, self._size(t.type), planned=True)
+                self._planned(t)
         self.n_feeds = len(self.nbytes)
         task_of: dict[Node, int] = {}
         sorts: dict[Op, int] = {}
@@ -210,11 +210,11 @@ class _Builder:
             size = self.size_of[type_] = -1 if nbytes is None else nbytes
         return size
 
-    def _new(self, t: Tensor, nbytes: int, *, planned: bool) -> int:
-        number = len(self.nbytes)
-        self.root[t] = number
-        self.planned.append(planned)
-        self.nbytes.append(-(-nbytes // ALIGNMENT) * ALIGNMENT if planned else nbytes)
+    def _planned(self, t: Tensor) -> int:
+        """A buffer of the arena."""
+        number = self.root[t] = len(self.nbytes)
+        self.planned.append(True)
+        self.nbytes.append(-(-self._size(t.type) // ALIGNMENT) * ALIGNMENT)
         return number
 
     def _shows(self, node: Node) -> bool:
@@ -243,13 +243,16 @@ class _Builder:
             size = self.size_of.get(type_)
             if size is None:
                 size = self._size(type_)
+            planned = takes_out and not (size >= DIRECT_RESULT_NBYTES and t in self.fetched)
             if size < 0 or (op.is_control and t not in self.wanted):
                 self.sizes_vary |= size < 0
-                self._new(t, 0, planned=False)
-                continue
-            handed_out = size >= DIRECT_RESULT_NBYTES and t in self.fetched
-            self._new(t, size, planned=takes_out and not handed_out and type_.dtype is not STRING)
-        return (first,) if len(outputs) == 1 else tuple(range(first, first + len(outputs)))
+                size, planned = 0, False
+            elif planned and type_.dtype is STRING:
+                planned = False
+            self.root[t] = len(self.nbytes)
+            self.planned.append(planned)
+            self.nbytes.append(-(-size // ALIGNMENT) * ALIGNMENT if planned else size)
+        return (first,) if len(outputs) == 1 else tuple(range(first, len(self.nbytes)))
 
     def _reusable(self, node: Node, used: Mapping[int, None]) -> tuple[int, ...]:
         """Buffers of inputs whose bytes an output may take over: none that is seen through a view too."""
@@ -290,7 +293,7 @@ class _Builder:
         whole = held >= 0 and self.planned[held] and value.type == t.type and value not in self.views
         copies = size >= 0 and not whole
         if copies:
-            held = self._new(t, size, planned=True)
+            held = self._planned(t)
         if held >= 0:
             self.kept[held] = None
             self.root[t] = self.current[handle] = held

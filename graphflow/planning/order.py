@@ -45,9 +45,10 @@ def best_order(problem: OrderProblem) -> tuple[int, ...]:
             if reached <= enough:
                 break
     if reached > enough:
-        if len(order) <= EXACT_TASKS:
-            order = exact_order(smaller, reached, enough)[0] or order
+        if len(order) > EXACT_TASKS:
+            order, reached = improved(smaller, linked, order, enough, LOOKS)
         else:
-            order = improved(smaller, linked, order, enough, LOOKS)
-    found = contracted.expanded(order)
-    return found if peak_nbytes(problem, found) < peak else tuple(program)
+            found = exact_order(smaller, reached, enough)[0]
+            if found is not None:
+                return contracted.expanded(found)
+    return contracted.expanded(order) if reached < peak else tuple(program)

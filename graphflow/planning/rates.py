@@ -92,21 +92,19 @@ INTEGER_DIVISION = 2.7
 
 CALL_SECONDS: Mapping[str, float] = MappingProxyType(
     {
-        "sum": 2e-06,
-        "prod": 3e-06,
-        "max": 2e-06,
-        "min": 2e-06,
-        "any": 2e-06,
-        "all": 2e-06,
-        "matmul": 1.5e-06,
-        "cast": 1e-05,
-        "pad": 1.2e-05,
-        "cumulative_sum": 1.5e-05,
-        "sort": 5e-05,
-        "argsort": 5e-05,
-        "random_uniform": 0.0001,
-        "random_normal": 0.0002,
-        "truncated_normal": 0.0002,
+        **dict.fromkeys(["sum", "max", "min", "any", "all"], 2e-6),
+        **dict.fromkeys(["maximum", "minimum"], 7e-7),
+        **dict.fromkeys(["matmul", "prod"], 1.5e-6),
+        **dict.fromkeys(["concat", "full", "full_like", "add_n", "getitem_grad", "reshape", "flatten"], 4e-6),
+        **dict.fromkeys(["take", "tile", "cast"], 8e-6),
+        **dict.fromkeys(["erf", "erfc", "erfinv", "lgamma", "digamma", "polygamma"], 4e-5),
+        **dict.fromkeys(["take_along_axis", "scatter_along_axis", "scatter_nd", "tensor_scatter"], 4e-5),
+        **dict.fromkeys(["conv", "conv_transpose", "conv_filter_grad", "max_pool", "avg_pool"], 6e-5),
+        **dict.fromkeys(["cholesky", "inv", "det", "solve", "triangular_solve", "lstsq", "pinv"], 4e-5),
+        **dict.fromkeys(["qr", "lu", "svd", "svdvals", "eig", "eigvals", "eigh", "eigvalsh", "expm"], 6e-5),
+        **dict.fromkeys(["sort", "argsort", "fft", "rfft", "irfft", "segment", "bincount"], 5e-5),
+        **dict.fromkeys(["random_uniform", "random_int", "top_k", "categorical", "permutation"], 1e-4),
+        **dict.fromkeys(["random_normal", "truncated_normal", "random_gamma"], 2e-4),
     }
 )
-"""Seconds that a call takes whatever its size."""
+"""Seconds that a call takes whatever its size, where that is far from the two general figures of `cost.Machine`."""

@@ -7,22 +7,10 @@ within the limit is taken. Bits stay: what runs again is pure, deterministic and
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
-from graphflow.planning.cost import Machine
 from graphflow.planning.evict import Means, evicted
-from graphflow.planning.rerun import (
-    Rewritten,
-    Step,
-    Tasks,
-    extra_seconds,
-    held_by,
-    peak_of,
-    plain_steps,
-    rewritten,
-    tasks_of,
-)
-from graphflow.planning.schedule import schedule
+from graphflow.planning.rerun import Step, Tasks, extra_seconds, peak_of
+from graphflow.planning.rewritten import Rewritten, rewritten
 from graphflow.planning.segments import segmented, turn_of
 from graphflow.planning.tasks import taken_over
 from graphflow.subgraph import Subgraph
@@ -33,13 +21,12 @@ __all__ = [
     "evicting",
     "recompute",
     "recomputing",
-    "scheduled_tasks",
     "settled",
     "smallest_nbytes",
 ]
 
 Measure = Callable[[Subgraph], int]
-"""The peak of a subgraph's compiled program in bytes, variables and all."""
+"""The peak in bytes of a subgraph's program that keeps the order of its nodes, variables and all."""
 
 Method = Callable[[int], tuple[Step, ...] | None]
 """Steps that should stay within a number of bytes."""
@@ -54,26 +41,18 @@ SMALLEST = 2048
 """A value smaller than this part of the peak stays where it is."""
 
 
-def recompute(
-    subgraph: Subgraph, limit_nbytes: int, measure: Measure, machine: Machine | None = None
-) -> Rewritten | None:
-    """Rewrite a bound subgraph so that its peak is at most `limit_nbytes`, by running some of its nodes again.
+def recompute(tasks: Tasks, limit_nbytes: int, measure: Measure) -> Rewritten | None:
+    """Rewrite a subgraph so that its peak is at most `limit_nbytes`, by running some of its nodes again.
 
-    What runs again has the user's line and a name like `dense/Relu/again`, and stands right before what needs it.
+    tasks: of the subgraph, bound and in the order of its schedule.
     measure: asked a few times; the subgraph itself is known to need more than the limit.
+    What runs again has the user's line and a name like `dense/Relu/again`, and stands right before what needs it.
     None where recomputation alone does not reach the limit.
     Never runs again: what has effects or state, what may fail, control flow, sizes that depend on data.
     Near-linear.
     """
-    tasks = scheduled_tasks(subgraph, machine)
-    found = settled(tasks, measure(subgraph), limit_nbytes, recomputing(tasks), measure)
+    found = settled(tasks, measure(tasks.subgraph), limit_nbytes, recomputing(tasks), measure)
     return None if found is None else found[0]
-
-
-def scheduled_tasks(subgraph: Subgraph, machine: Machine | None = None) -> Tasks:
-    """The subgraph in the order in which it would run, in plain numbers."""
-    order = schedule(subgraph).order
-    return tasks_of(replace(subgraph, nodes=order), Machine() if machine is None else machine)
 
 
 def settled(
@@ -82,21 +61,20 @@ def settled(
     limit_nbytes: int,
     methods: Sequence[Method],
     measure: Measure,
-    host: str | None = None,
 ) -> tuple[Rewritten, int] | None:
     """The rewrite by the cheapest of the methods' steps whose measured peak is within the limit, and that peak; None if there is none.
 
     now_nbytes: the measured peak of the plain run. What is measured differs from what the steps say by variables,
     constants, gaps of the arena: the difference is learnt from each measurement.
     """
-    model = peak_of(tasks, plain_steps(tasks))
+    model = tasks.peak_nbytes
     room = limit_nbytes - (now_nbytes - model)
     floor = _floor(tasks)
     for _ in range(ROUNDS):
         steps = _cheapest_within(room, tasks, methods) if room >= floor else None
         if steps is None:
             return None
-        made = rewritten(tasks, steps, host)
+        made = rewritten(tasks, steps)
         measured = measure(made.subgraph)
         if measured <= limit_nbytes:
             return made, measured
@@ -139,14 +117,13 @@ def _within(room: int, tasks: Tasks, method: Method) -> tuple[Step, ...] | None:
 
 def smallest_nbytes(tasks: Tasks) -> int:
     """The size from which on a value is worth the trouble of giving it up."""
-    return max(1, peak_of(tasks, plain_steps(tasks)) // SMALLEST)
+    return max(1, tasks.peak_nbytes // SMALLEST)
 
 
 def recomputing(tasks: Tasks) -> list[Method]:
     """The methods that compute values again: segments at the position where most is live, and greedy eviction."""
     methods: list[Method] = []
-    arena, beside = held_by(tasks, plain_steps(tasks))
-    live = [a + b for a, b in zip(arena, beside, strict=True)][: tasks.commit]
+    live = [a + b for a, b in zip(tasks.arena, tasks.beside, strict=True)][: tasks.commit]
     if live:
         turn = turn_of(tasks, max(range(len(live)), key=live.__getitem__))
         methods.append(lambda target: segmented(turn, target))
@@ -155,14 +132,13 @@ def recomputing(tasks: Tasks) -> list[Method]:
 
 def evicting(tasks: Tasks, means: Means) -> list[Method]:
     """Greedy eviction, with as many bytes beside the arena as the plain run takes, and with as few as can be."""
-    _, beside = held_by(tasks, plain_steps(tasks))
     least = [
         sum([tasks.problem.nbytes[b] for b in (*uses, *makes) if not tasks.planned[b]]) + hidden
         for uses, makes, hidden in zip(
             tasks.problem.uses, tasks.problem.makes, tasks.problem.workspace, strict=True
         )
     ]
-    rooms = dict.fromkeys([max(beside, default=0), max(least, default=0)])
+    rooms = dict.fromkeys([max(tasks.beside, default=0), max(least, default=0)])
 
     def method(room: int) -> Method:
         return lambda target: evicted(tasks, target - room, room, means)

@@ -1,4 +1,4 @@
-"""A run as a list of steps in which nodes may run again and values may be put aside: what it holds, what it becomes.
+"""A run as a list of steps in which nodes may run again and values may be put aside: what it holds, what it takes.
 
 A node is a task, numbered as in `subgraph.nodes`; what it makes are buffers, as in `OrderProblem`. Each step that
 runs a task again makes its buffers anew, and every later step reads those made last.
@@ -7,14 +7,12 @@ runs a task again makes its buffers anew, and every later step reads those made 
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from graphflow.graph import Node, Tensor, detached
+from graphflow.graph import Node, Tensor
 from graphflow.op import Trait
 from graphflow.ops.fused import FUSED
-from graphflow.ops.spill import RESTORE, SPILL
 from graphflow.planning.cost import Cost, Machine, node_cost
 from graphflow.planning.liveness import DIRECT_RESULT_NBYTES, order_problem
 from graphflow.planning.tasks import OrderProblem, live_nbytes
@@ -23,15 +21,12 @@ from graphflow.types import STRING
 
 __all__ = [
     "Held",
-    "Rewritten",
     "Step",
     "Tasks",
     "copy_seconds",
     "extra_seconds",
     "held_by",
     "peak_of",
-    "plain_steps",
-    "rewritten",
     "tasks_of",
 ]
 
@@ -45,9 +40,6 @@ COPY_SECONDS = 5e-5
 SECONDS_PER_BYTE = 1e-9
 """What a copy to or from a file takes: a gigabyte a second, where a disk and the system's cache share the work."""
 
-_RECENT = 16
-"""Nodes after which another one is told to run after than the last that is not elementwise."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tasks:
@@ -59,6 +51,8 @@ class Tasks:
     shown: for each task that is such a view, the buffer whose bytes it shows; else -1.
     again: which tasks may run a second time. costs: by the cost model. fixed: buffers that live to the end.
     commit: the first task that writes a variable; nothing is brought back from there on.
+    devices: where each node runs; empty where all run on the host. host: the device whose values go to files.
+    arena, beside: bytes live while each task of the plain run runs: see `held_by`.
     """
 
     subgraph: Subgraph
@@ -71,9 +65,23 @@ class Tasks:
     costs: tuple[Cost, ...]
     fixed: frozenset[int]
     commit: int
+    devices: Mapping[Node, str]
+    host: str
+    arena: tuple[int, ...] = ()
+    beside: tuple[int, ...] = ()
+
+    @property
+    def peak_nbytes(self) -> int:
+        """What the plain run takes of the arena and beside it."""
+        return max(self.arena, default=0) + max(self.beside, default=0)
 
     def comes_back_planned(self, buffer: int) -> bool:
-        """Whether a buffer that was put aside comes back to the arena: all do, but for large ones that are handed out."""
+        """Whether a buffer that was put aside comes back to the arena.
+
+        All do, but for large ones that are handed out, and for those of other devices than the host.
+        """
+        if self.devices and self.devices[self.subgraph.nodes[self.maker[buffer]]] != self.host:
+            return False
         return not (buffer in self.fixed and self.problem.nbytes[buffer] >= DIRECT_RESULT_NBYTES)
 
     def tensor(self, buffer: int) -> Tensor:
@@ -83,8 +91,14 @@ class Tasks:
         return outputs[makes.index(buffer)] if len(makes) == len(outputs) else outputs[0]
 
 
-def tasks_of(subgraph: Subgraph, machine: Machine) -> Tasks:
+def tasks_of(
+    subgraph: Subgraph,
+    machine: Machine | None = None,
+    devices: Mapping[Node, str] | None = None,
+    host: str = "cpu:0",
+) -> Tasks:
     """The subgraph in plain numbers, its nodes being in the order in which they run. O(V + E)."""
+    machine = Machine() if machine is None else machine
     problem = order_problem(subgraph)
     nodes = subgraph.nodes
     task_of = {node: i for i, node in enumerate(nodes)}
@@ -111,7 +125,7 @@ def tasks_of(subgraph: Subgraph, machine: Machine) -> Tasks:
         ):
             shown[i] = held[node.outputs[0]] = held[node.inputs[0]]
             uses[i] = (shown[i],)
-    return Tasks(
+    tasks = Tasks(
         subgraph,
         replace(problem, uses=tuple(uses)),
         _planned(subgraph, problem),
@@ -122,7 +136,11 @@ def tasks_of(subgraph: Subgraph, machine: Machine) -> Tasks:
         tuple([node_cost(node, machine) for node in nodes]),
         frozenset(problem.kept),
         _commit(nodes),
+        {} if devices is None else devices,
+        host,
     )
+    arena, beside = held_by(tasks, [("run", task) for task in range(len(nodes))])
+    return replace(tasks, arena=tuple(arena), beside=tuple(beside))
 
 
 def _planned(subgraph: Subgraph, problem: OrderProblem) -> tuple[bool, ...]:
@@ -264,32 +282,6 @@ def peak_of(tasks: Tasks, steps: Sequence[Step]) -> int:
     return max(arena, default=0) + max(beside, default=0)
 
 
-def plain_steps(tasks: Tasks) -> tuple[Step, ...]:
-    """Every task once, in order."""
-    return tuple([("run", task) for task in range(len(tasks.again))])
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Rewritten:
-    """A subgraph that takes steps, and what it costs beside the plain run.
-
-    again: the nodes that run more than once, with how often each runs again; views are not among them.
-    aside: the nodes of which a value is put aside, with how often one is brought back.
-    again_seconds, aside_seconds: what both add to a run, and plain_seconds without either, by the cost model on one
-        lane. again_flops: operations that are done again.
-    stands_for: for each node of `subgraph` that is new, the node that it was made for.
-    """
-
-    subgraph: Subgraph
-    again: dict[Node, int]
-    aside: dict[Node, int]
-    again_flops: int
-    again_seconds: float
-    aside_seconds: float
-    plain_seconds: float
-    stands_for: dict[Node, Node]
-
-
 def extra_seconds(tasks: Tasks, steps: Sequence[Step]) -> tuple[float, float]:
     """What running again and putting aside take beyond the plain run, by the cost model on one lane."""
     nbytes = tasks.problem.nbytes
@@ -301,111 +293,3 @@ def extra_seconds(tasks: Tasks, steps: Sequence[Step]) -> tuple[float, float]:
 def copy_seconds(nbytes: int) -> float:
     """What putting a value aside takes, or bringing it back, by the cost model."""
     return COPY_SECONDS + nbytes * SECONDS_PER_BYTE
-
-
-def rewritten(tasks: Tasks, steps: Sequence[Step], host: str | None = None) -> Rewritten:
-    """The subgraph whose nodes are `steps`: what runs again is a node of its own, named `.../again`.
-
-    host: the device in whose memory values are put aside; None for a file.
-    What runs again and needs nothing that was just made again has a control input, as has what is brought back, so that
-    it does not run before its time. O(V + E) of the result.
-    """
-    made, stands_for = _Writer(tasks, host).write(steps)
-    nodes, maker = tasks.subgraph.nodes, tasks.maker
-    ran = Counter([k for kind, k in steps if kind == "run"])
-    again = {nodes[k]: count - 1 for k, count in ran.items() if count > 1 and tasks.problem.makes[k]}
-    aside = {nodes[maker[k]]: 0 for kind, k in steps if kind == "spill"}
-    for kind, k in steps:
-        if kind == "restore":
-            aside[nodes[maker[k]]] += 1
-    flops = sum([tasks.costs[k].flops * (count - 1) for k, count in ran.items()])
-    plain = math.fsum([cost.seconds for cost in tasks.costs])
-    return Rewritten(made, again, aside, flops, *extra_seconds(tasks, steps), plain, stands_for)
-
-
-@dataclass(slots=True)
-class _Writer:
-    tasks: Tasks
-    host: str | None
-    nodes: list[Node] = field(default_factory=list)
-    current: dict[Tensor, Tensor] = field(default_factory=dict)
-    keys: dict[Tensor, Tensor] = field(default_factory=dict)  # to what was put aside
-    moved: dict[Node, Node] = field(default_factory=dict)
-    stands_for: dict[Node, Node] = field(default_factory=dict)
-    anchor: Node | None = None
-    latest: Node | None = None
-    since: int = 0  # nodes since the anchor
-
-    def write(self, steps: Sequence[Step]) -> tuple[Subgraph, dict[Node, Node]]:
-        subgraph = self.tasks.subgraph
-        ran = [False] * len(subgraph.nodes)
-        written = {n.inputs[1].op for n in subgraph.nodes if n.op.name == "assign"}
-        group: set[Node] = set()  # what was brought back or run again since the last node of the plain run
-        for kind, number in steps:
-            if kind == "spill":
-                self._spill(self.tasks.tensor(number))
-            elif kind == "restore":
-                group.add(self._restore(self.tasks.tensor(number)))
-            elif ran[number]:
-                group.add(self._again(subgraph.nodes[number], group))
-            else:
-                ran[number] = True
-                group.clear()
-                node = self._once(subgraph.nodes[number])
-                if not (node.op.is_source or node.op.is_view or subgraph.nodes[number] in written):
-                    self._ran(node)
-        outputs = tuple([self.current.get(t, t) for t in subgraph.outputs])
-        targets = tuple([self.moved.get(n, n) for n in subgraph.targets])
-        return Subgraph(tuple(self.nodes), subgraph.inputs, outputs, targets), self.stands_for
-
-    def _ran(self, node: Node) -> None:
-        """Note what later nodes can be told to run after: rather no elementwise node, as that could not be fused then."""
-        self.latest = node
-        self.since += 1
-        if not node.op.is_elementwise:
-            self.anchor, self.since = node, 0
-
-    def _after(self) -> tuple[Node, ...]:
-        node = self.latest if self.anchor is None or self.since > _RECENT else self.anchor
-        return () if node is None else (node,)
-
-    def _add(self, node: Node, stands_for: Node, old: Sequence[Tensor] = ()) -> None:
-        self.nodes.append(node)
-        self.stands_for[node] = stands_for
-        self.current.update(zip(old, node.outputs, strict=False))
-
-    def _once(self, node: Node) -> Node:
-        inputs = tuple([self.current.get(t, t) for t in node.inputs])
-        control = tuple([self.moved.get(n, n) for n in node.control_inputs])
-        if _same(inputs, node.inputs) and _same(control, node.control_inputs):
-            self.nodes.append(node)
-            return node
-        fresh = self.moved[node] = node.rebuilt(inputs, node.attrs, control)
-        self._add(fresh, node, node.outputs)
-        return fresh
-
-    def _again(self, node: Node, group: set[Node]) -> Node:
-        inputs = tuple([self.current.get(t, t) for t in node.inputs])
-        control = () if any(t.op in group for t in inputs) else self._after()
-        fresh = detached(node, node.op, inputs, node.attrs, control, f"{node.name}/again")
-        self._add(fresh, node, node.outputs)
-        return fresh
-
-    def _spill(self, t: Tensor) -> None:
-        attrs = {"to": "disk" if self.host is None else "host"}
-        made = detached(t.op, SPILL, (self.current.get(t, t),), attrs, (), f"{t.op.name}/aside")
-        made.device = made.device if self.host is None else self.host
-        self._add(made, t.op)
-        self.keys[t] = made.outputs[0]
-
-    def _restore(self, t: Tensor) -> Node:
-        attrs = {"dtype": t.type.dtype, "shape": t.type.shape}
-        made = detached(t.op, RESTORE, (self.keys[t],), attrs, self._after(), f"{t.op.name}/back")
-        made.device = made.device if self.host is None else self.host
-        self._add(made, t.op)
-        self.current[t] = made.outputs[0]
-        return made
-
-
-def _same(a: Sequence[object], b: Sequence[object]) -> bool:
-    return all(x is y for x, y in zip(a, b, strict=True))

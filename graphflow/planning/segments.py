@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from graphflow.planning.rerun import Held, Step, Tasks, held_by, plain_steps
+from graphflow.planning.rerun import Held, Step, Tasks
 
 __all__ = ["Turn", "segmented", "turn_of"]
 
@@ -73,8 +73,7 @@ def turn_of(tasks: Tasks, at: int) -> Turn:
         last[m] = max(last[m], late[b])
         change[m] += nbytes[b]
         change[late[b] + 1] -= nbytes[b]
-    arena, beside = held_by(tasks, plain_steps(tasks))
-    live = np.array(arena, np.int64) + np.array(beside, np.int64)
+    live = np.array(tasks.arena, np.int64) + np.array(tasks.beside, np.int64)
     width, spare = np.zeros(at + 2, np.int64), np.zeros(at + 2, np.int64)
     stashed = frozenset(stash)
     for b in range(buffers):

@@ -5,40 +5,23 @@ The bits that come back are those that went. A value is written once, however of
 
 from __future__ import annotations
 
-from graphflow.planning.cost import Machine
 from graphflow.planning.evict import Means, evicted
-from graphflow.planning.recompute import (
-    Measure,
-    Method,
-    evicting,
-    scheduled_tasks,
-    settled,
-    smallest_nbytes,
-)
-from graphflow.planning.rerun import Rewritten, Step, Tasks
-from graphflow.subgraph import Subgraph
+from graphflow.planning.recompute import Measure, Method, evicting, settled, smallest_nbytes
+from graphflow.planning.rerun import Step, Tasks
+from graphflow.planning.rewritten import Rewritten
 
 __all__ = ["least_steps", "spill", "spilling"]
 
 
-def spill(
-    subgraph: Subgraph,
-    limit_nbytes: int,
-    measure: Measure,
-    machine: Machine | None = None,
-    *,
-    again: bool = False,
-    host: str | None = None,
-) -> Rewritten | None:
-    """Rewrite a bound subgraph so that its peak is at most `limit_nbytes`, by putting values aside.
+def spill(tasks: Tasks, limit_nbytes: int, measure: Measure, *, again: bool = False) -> Rewritten | None:
+    """Rewrite a subgraph so that its peak is at most `limit_nbytes`, by putting values aside.
 
-    again: values may be computed again too; each is given up in the way that takes less time.
-    host: the device in whose memory they are put; None for files, for what runs on the host.
+    tasks: of the subgraph, bound and in the order of its schedule.
     measure: asked a few times; the subgraph itself is known to need more than the limit.
+    again: values may be computed again too; each is given up in the way that takes less time.
     None where that does not reach the limit. Near-linear.
     """
-    tasks = scheduled_tasks(subgraph, machine)
-    found = settled(tasks, measure(subgraph), limit_nbytes, spilling(tasks, again=again), measure, host)
+    found = settled(tasks, measure(tasks.subgraph), limit_nbytes, spilling(tasks, again=again), measure)
     return None if found is None else found[0]
 
 

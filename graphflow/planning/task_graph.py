@@ -198,9 +198,8 @@ def _join_predecessors(
         found = {group[b] for b in earlier}
         g = max(found, default=-1)
         if g >= 0:
-            alone = (
-                len(earlier) == 1 and leaving[g] == 1
-            )  # else it would delay who needs the others of the group
+            # in a group that others need too, it would delay them
+            alone = len(earlier) == 1 and leaving[g] == 1
             short = seconds < grain_seconds and added[g] + seconds < grain_seconds
             if not (alone or (short and all(x == g or x in needs[g] for x in found))):
                 g = -1

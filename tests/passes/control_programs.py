@@ -40,12 +40,20 @@ class Program:
     feeds: dict[gf.Tensor, Any]
     state: dict[str, Any]
 
-    def subgraph(self) -> tuple[Subgraph, dict[str, DimLike]]:
-        """What a run needs, with the sizes of the feeds."""
+    def cut(self) -> Subgraph:
+        """What a run needs."""
+        return cut(self.fetches, tuple(self.feeds), self.targets)
+
+    def bound(self, subgraph: Subgraph) -> tuple[Subgraph, dict[str, DimLike]]:
+        """That, with the sizes of the feeds."""
         feeds = tuple(self.feeds)
         shapes = [np.shape(v) for v in self.feeds.values()]
         types = [TensorType(t.dtype, s) for t, s in zip(feeds, shapes, strict=True)]
-        return bind(cut(self.fetches, feeds, self.targets), types, match_feeds(feeds, shapes))
+        return bind(subgraph, types, match_feeds(feeds, shapes))
+
+    def subgraph(self) -> tuple[Subgraph, dict[str, DimLike]]:
+        """What a run needs, with the sizes of the feeds."""
+        return self.bound(self.cut())
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +137,7 @@ class _Maker:
         self._salt = itertools.count()
         self.effects = effects
         self.targets: list[gf.Operation] = []
-        self.left = 60  # nodes that a user would write: nests stay small
+        self.left = 40  # nodes that a user would write: nests stay small
 
     def pick(self, n: int) -> int:
         """A number below `n`."""

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 
 import graphflow as gf
-from graphflow.passes.canonicalize import canonicalize
+from graphflow.op import OPS, Trait, load_all
+from graphflow.passes.canonicalize import COMMUTATIVE, canonicalize
 from graphflow.passes.merge_equal import merge_equal
 from graphflow.subgraph import cut
 from graphflow.text import format_graph
@@ -59,6 +60,11 @@ def test_every_bit_stays(row: Row) -> None:
 @pytest.mark.parametrize("row", KEPT, ids=str)
 def test_what_would_change_bits_is_kept(row: Row) -> None:
     check_kept(canonicalize, row)
+
+
+def test_the_commutative_ops_are_those_that_say_so() -> None:
+    load_all()
+    assert {name for name, op in OPS.items() if op.traits & Trait.COMMUTATIVE} == set(COMMUTATIVE)
 
 
 def test_equal_values_are_found_equal() -> None:

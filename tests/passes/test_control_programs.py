@@ -15,7 +15,7 @@ from graphflow.passes.prune import prune
 from graphflow.passes.prune_dependencies import prune_dependencies
 from graphflow.passes.simplify_captures import simplify_captures
 from graphflow.passes.simplify_control_flow import simplify_control_flow
-from graphflow.subgraph import Subgraph
+from graphflow.subgraph import Subgraph, recorded_replacements
 from graphflow.verify import verify
 from tests.passes.control_programs import build, outcome, programs
 
@@ -52,23 +52,31 @@ def _check(recipe: Sequence[int], *, effects: bool) -> None:
                 assert function(after) is after, function.__name__
             files = {n.origin.file.rpartition("/")[2] for n in after.nodes}
             assert files <= {"control_programs.py"}, function.__name__
+        before_bind = program.bound(altogether(program.cut()))
+        with recorded_replacements(
+            lambda node, rule: (node.id + len(rule)) % 3 > 0
+        ):  # as a bisection forbids some
+            some = altogether(before)
+        if not expected.failed:
+            assert outcome(program, *before_bind) == expected
+            assert outcome(program, some, sizes) == expected
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(recipe=programs())
 def test_passes_keep_results_state_and_effects(recipe: tuple[int, ...]) -> None:
     _check(recipe, effects=True)
 
 
-@settings(max_examples=6)
+@settings(max_examples=4)
 @given(recipe=programs())
 def test_passes_keep_results_of_quiet_programs(recipe: tuple[int, ...]) -> None:
     _check(recipe, effects=False)
 
 
-@pytest.mark.parametrize("start", range(3))
+@pytest.mark.parametrize("start", range(2))
 def test_long_recipes(start: int) -> None:
     """Larger nests than a search that begins with the smallest examples meets."""
     numbers = [(start * 7919 + k * k * 31 + k * 17) % 10_007 for k in range(37)]
-    for shift in range(4):
+    for shift in range(3):
         _check(numbers[shift:], effects=bool(shift % 2))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import tracemalloc
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import graphflow as gf
 from graphflow.analysis.memory import memory_profile
 from graphflow.backends import backend_for
 from graphflow.lowering import compile_subgraph
+from graphflow.planning.schedule import schedule
 from graphflow.program import Program
 from graphflow.runtime import VariableStore, load
 from graphflow.subgraph import Subgraph, cut
@@ -85,11 +86,15 @@ def built(recipe: Any, rows: int = 1024) -> Layered:
             fetches += [all_h[len(all_h) // 2], *gf.gradients(loss, [x])]
         if ask in ("step", "both") and used:
             targets = [gf.train.GradientDescentOptimizer(0.1).minimize(loss, var_list=used)]
-        subgraph = cut(fetches, [x], targets)
+        subgraph = _ordered(cut(fetches, [x], targets))
     feeds = [rng.normal(size=(rows, WIDTH)).astype(np.float32)]
     values = {v.handle.op.name: _initial(v) for v in weights}
     del graph
     return Layered(subgraph, feeds, values)
+
+
+def _ordered(subgraph: Subgraph) -> Subgraph:
+    return replace(subgraph, nodes=schedule(subgraph).order)
 
 
 def _initial(variable: Any) -> Any:
@@ -111,7 +116,7 @@ def chain(layers: int, rows: int, width: int, residual: bool = False) -> Layered
                 h = h + made if residual else made
         loss = gf.mean(gf.square(h))
         step = gf.train.GradientDescentOptimizer(0.1).minimize(loss)
-        subgraph = cut([loss], [x], [step])
+        subgraph = _ordered(cut([loss], [x], [step]))
     feeds = [rng.normal(size=(rows, width)).astype(np.float32)]
     return Layered(subgraph, feeds, {v.handle.op.name: _initial(v) for v in weights})
 

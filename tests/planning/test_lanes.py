@@ -157,9 +157,10 @@ def _geometric_mean(values: list[float]) -> float:
 def test_makespans_are_close_to_the_bound() -> None:
     """The figures of `benchmarks/lanes.py`, on fewer graphs."""
     graphs = list(fair_graphs((50, 100, 300), 1))
-    for workers, mean in ((2, 1.02), (4, 1.08)):
+    for workers, mean, sections in ((2, 1.02, 1.001), (4, 1.08, 1.0125)):
         found = [(ratio(g, workers), len(g.seconds), name) for name, g in graphs]
         assert _geometric_mean([plain for (plain, _), *_ in found]) <= mean
+        assert _geometric_mean([section for (_, section), *_ in found]) <= sections
         if workers == 2:
             for (plain, _), n, name in found:
                 assert n < 100 or plain <= 1.03, name
@@ -351,6 +352,9 @@ def test_what_is_worth_lanes() -> None:
     assert plan.makespan < 5.2 * ms
     # a sum joins neither of the long branches that it adds up: else one would wait for the other
     assert len(group_tasks(branches, None, GRAIN_SECONDS).members) == 3
+    # 0 -> 1 (short) -> 2, and 0 -> 3: the group of 0 and 1 does not take 2 in, for 3 would have to wait for that
+    fork = TaskGraph((ms, 1e-5, ms, ms), ((), (0,), (1,), (0,)))
+    assert group_tasks(fork, None, GRAIN_SECONDS).members == ((0, 1), (2,), (3,))
     # short tasks around a long one stay with it, and many short ones by themselves are put together
     around = TaskGraph((1e-5, 1e-5, ms, 1e-5), ((), (), (0, 1), (2,)))
     assert group_tasks(around, None, GRAIN_SECONDS).members == ((0, 1, 2, 3),)
