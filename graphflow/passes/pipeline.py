@@ -11,10 +11,25 @@ from typing import Any
 from graphflow import config
 from graphflow.errors import ArgumentError, shorten
 from graphflow.graph import Node
+from graphflow.passes.cancel_movement import cancel_movement, cancel_movement_fast
+from graphflow.passes.canonicalize import canonicalize
+from graphflow.passes.einsum_path import einsum_path, einsum_path_fast
+from graphflow.passes.factor import factor, factor_fast
+from graphflow.passes.fold_batch_norm import fold_batch_norm_fast
 from graphflow.passes.fold_constants import fold_constants
+from graphflow.passes.fold_products import fold_products, fold_products_fast
+from graphflow.passes.hoist_invariants import hoist_invariants
 from graphflow.passes.merge_equal import merge_equal
+from graphflow.passes.optimize_bodies import optimize_bodies
+from graphflow.passes.order_products import order_products, order_products_fast
+from graphflow.passes.prune_dependencies import prune_dependencies
+from graphflow.passes.recognize_attention import recognize_attention_fast
 from graphflow.passes.resolve_likes import resolve_likes
+from graphflow.passes.simplify import simplify, simplify_fast
+from graphflow.passes.simplify_captures import simplify_captures
+from graphflow.passes.simplify_control_flow import simplify_control_flow
 from graphflow.passes.sink_broadcasts import sink_broadcasts
+from graphflow.passes.stabilize import stabilize_fast
 from graphflow.subgraph import Replacement, Subgraph, recorded_replacements
 from graphflow.verify import verify
 
@@ -45,16 +60,48 @@ class Pass:
     symbolic: Callable[[Subgraph], Subgraph] | None = None
 
 
-BEFORE_BIND: tuple[Pass, ...] = (Pass("merge_equal", merge_equal),)
+IN_BODIES = (
+    merge_equal,
+    simplify,
+    cancel_movement,
+    resolve_likes,
+    sink_broadcasts,
+    fold_constants,
+)
+"""What runs inside branches and loops, all of it exact."""
+
+
+def _optimize_bodies(subgraph: Subgraph) -> Subgraph:
+    return optimize_bodies(subgraph, IN_BODIES)
+
+
+BEFORE_BIND: tuple[Pass, ...] = (
+    Pass("prune_dependencies", prune_dependencies),
+    Pass("canonicalize", canonicalize),
+    Pass("merge_equal", merge_equal),
+    Pass("simplify", simplify, simplify_fast),
+    Pass("cancel_movement", cancel_movement, cancel_movement_fast),
+    Pass("factor", factor, factor_fast),
+    Pass("fold_products", fold_products, fold_products_fast),
+    Pass("stabilize", None, stabilize_fast),
+    Pass("merge_equal", merge_equal),
+)
 """Passes that need no sizes: run once for the fetches and the types of the feeds."""
 
 AFTER_BIND: tuple[Pass, ...] = (
+    Pass("simplify_control_flow", simplify_control_flow),
+    Pass("simplify_captures", simplify_captures),
+    Pass("hoist_invariants", hoist_invariants),
     Pass("resolve_likes", resolve_likes, symbolic=partial(resolve_likes, symbolic=True)),
     Pass("sink_broadcasts", sink_broadcasts, symbolic=partial(sink_broadcasts, symbolic=True)),
     Pass("fold_constants", fold_constants, symbolic=fold_constants),
+    Pass("fold_batch_norm", None, fold_batch_norm_fast),
+    Pass("recognize_attention", None, recognize_attention_fast),
+    Pass("order_products", order_products, order_products_fast),
+    Pass("einsum_path", einsum_path, einsum_path_fast),
+    Pass("optimize_bodies", _optimize_bodies),
 )
 """Passes that read sizes: run for each new set of shapes."""
-
 
 PLANNING = ("fuse", "reorder", "lanes")
 """Decisions below the passes that can be switched off like a pass: clusters, an order for memory, several lanes."""
@@ -148,7 +195,10 @@ def run_passes(
     checking = config.get().verify
     if checking:
         verify(subgraph)
+    done: dict[Callable[[Subgraph], Subgraph], Subgraph] = {}
     for name, function in passes:
+        if done.get(function) is subgraph:
+            continue  # nothing has changed since it ran last
         if log is None:
             changed = function(subgraph)
         else:
@@ -158,7 +208,7 @@ def run_passes(
             log.append(_record(name, time.perf_counter() - start, subgraph, changed, replaced))
         if checking and changed is not subgraph:
             verify(changed, after=name)
-        subgraph = changed
+        subgraph = done[function] = changed
     return subgraph
 
 

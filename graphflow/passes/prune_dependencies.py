@@ -17,6 +17,9 @@ pass linear; where a search ends there, the edge stays."""
 MOST_EDGES = 4
 """An edge to a group of more nodes than this stays one edge."""
 
+_MOST_ROUNDS = 10
+"""What takes the place of one edge may make another needless; two rounds are ordinary."""
+
 _GIVEN = ("placeholder", "constant", "variable", "draw_counter")
 """What is there before a run: nothing has to wait for it."""
 
@@ -38,14 +41,19 @@ def prune_dependencies(subgraph: Subgraph) -> Subgraph:
     - A no_op to be run for its effect gives way to what it waits for.
     Prints, assertions, callbacks, assignments, reads and what may fail stay, in the order that edges gave them; and a
     node whose attributes speak of a size that is only known at the run keeps its edge to the node that shows it.
-    Nodes keep their places. O((V + E) * MOST_STEPS), and almost nothing without control edges.
+    Nodes keep their places. O((V + E) * MOST_STEPS) a round, and almost nothing without control edges.
     Source: transitive reduction, Aho, Garey and Ullman 1972, searched within bounds.
     """
-    if not any(node.control_inputs for node in subgraph.nodes) and not any(
-        n.op.name == "no_op" for n in subgraph.targets
-    ):
-        return subgraph
-    return _Dependencies(subgraph).pruned()
+    for _ in range(_MOST_ROUNDS):
+        if not any(node.control_inputs for node in subgraph.nodes) and not any(
+            n.op.name == "no_op" for n in subgraph.targets
+        ):
+            break
+        pruned = _Dependencies(subgraph).pruned()
+        if pruned is subgraph:
+            break
+        subgraph = pruned
+    return subgraph
 
 
 Edges = tuple[Node, ...]

@@ -19,6 +19,7 @@ from graphflow.types import dims_equal
 
 __all__ = ["decode_program"]
 
+MAX_LANES = 256
 _LARGEST = 1 << 63
 _TABLES = ("symbols", "dims", "types", "constants", "places")
 _SLOT = (("kind", "type", "device"), ("offset", "base", "constant", "key", "node"))
@@ -97,6 +98,7 @@ class _Reader:
         ]
         self._done: list[tuple[Program, int]] = []  # with how deep its bodies are nested
         self._taken: set[int] = set()
+        self._signatures: dict[Any, Mapping[str, tuple[type, ...]]] = {}
         for number, item in enumerate(listed(row["programs"], "programs")):
             try:
                 self._done.append(self._program(record(item, "it", _PROGRAM)))
@@ -126,22 +128,25 @@ class _Reader:
         arena = row["arena_nbytes"]
         if type(arena) is not dict:
             raise FormatError(f"arena_nbytes must be an object, not {shorten(arena)}")
-        slots_of = {
-            name: _numbers(row[name], name, 0, n) for name in ("feeds", "fetches", "written", "counters")
-        }
-        fetched = _numbers(row["fetched"], "fetched", -n, _LARGEST, len(slots_of["fetches"]))
+        feeds, fetches, written, counters = (
+            _numbers(row[name], name, 0, n) for name in ("feeds", "fetches", "written", "counters")
+        )
+        fetched = _numbers(row["fetched"], "fetched", -n, _LARGEST, len(fetches))
         early = tuple([_flag(e) for e in listed(row["early_fetches"], "early_fetches", len(fetched))])
         program = Program(
             slots=slots,
             instructions=tuple(steps),
+            feeds=feeds,
+            fetches=fetches,
             early_fetches=early,
             commit=integer(row["commit"], "commit", 0, len(steps) + 1),
             swaps=tuple([(a, b) for a, b in swaps]),
             variables=tuple(variables),
+            written=written,
+            counters=counters,
             arena_nbytes={d: integer(size, "an arena's bytes", 0, _LARGEST) for d, size in arena.items()},
             host=text(row["host"], "host"),
             fetched=fetched,
-            **slots_of,
         )
         return program, deepest
 
@@ -197,37 +202,40 @@ class _Reader:
             _flag(given["is_view"]),
             _numbers(row["reads"], "reads", -n, _LARGEST, len(inputs)),
             _numbers(row["makes"], "makes", -n, _LARGEST, len(outputs)),
-            integer(given["lane"], "a lane", 0, 1 << 16),
+            integer(given["lane"], "a lane", 0, MAX_LANES),
             _numbers(given["waits"], "waits", 0, _LARGEST),
         )
-        _check_types(step, slots)
+        self._check_types(step, slots)
         return step, depth
 
-
-def _check_types(i: Instruction, slots: Sequence[Slot]) -> None:
-    """An op gives the types and needs the workspace that the record says, as far as its attributes are known."""
-    if i.op.is_control != bool(i.bodies):
-        raise FormatError(f"{i.op.name} has {len(i.bodies)} bodies")
-    if i.op.is_control or any(isinstance(value, Omitted) for value in i.attrs.values()):
-        return
-    takes = [slots[s].type for s in i.inputs]
-    gives = [slots[s].type for s in i.outputs]
-    for name, types in attribute_types(i.op, len(takes), i.attrs).items():
-        if type(i.attrs[name]) not in types:
-            raise FormatError(f"{i.op.name}: attribute {name!r} cannot be {shorten(i.attrs[name])}")
-    inferred = i.op.infer_types(takes, i.attrs)
-    for told, found in zip(gives, inferred, strict=True):
-        alike = told.dtype == found.dtype and (told.shape is None or found.shape is None)
-        if told.dtype == found.dtype and told.shape is not None and found.shape is not None:
-            pairs = zip(told.shape, found.shape, strict=True)
-            alike = all(dims_equal(a, b) is not False for a, b in pairs)
-        if not alike:
-            raise FormatError(f"{i.op.name} gives {found}, not {told}")
-    needed = 0
-    if i.op.workspace is not None and all(t.is_static for t in (*takes, *gives)):
-        needed = i.op.workspace(takes, gives, **i.attrs)
-    if needed != i.workspace_nbytes:
-        raise FormatError(f"{i.op.name} needs {needed} bytes of workspace, not {i.workspace_nbytes}")
+    def _check_types(self, i: Instruction, slots: Sequence[Slot]) -> None:
+        """An op gives the types and needs the workspace that the record says, as far as its attributes are known."""
+        if i.op.is_control != bool(i.bodies):
+            raise FormatError(f"{i.op.name} has {len(i.bodies)} bodies")
+        if i.op.is_control or any(isinstance(value, Omitted) for value in i.attrs.values()):
+            return
+        takes = [slots[s].type for s in i.inputs]
+        gives = [slots[s].type for s in i.outputs]
+        key = (i.op, len(takes), tuple(i.attrs))
+        allowed = self._signatures.get(key)
+        if allowed is None:
+            allowed = self._signatures[key] = attribute_types(i.op, len(takes), i.attrs)
+        for name, types in allowed.items():
+            if type(i.attrs[name]) not in types:
+                raise FormatError(f"{i.op.name}: attribute {name!r} cannot be {shorten(i.attrs[name])}")
+        inferred = i.op.infer_types(takes, i.attrs)
+        for told, found in zip(gives, inferred, strict=True):
+            alike = told.dtype == found.dtype and (told.shape is None or found.shape is None)
+            if told.dtype == found.dtype and told.shape is not None and found.shape is not None:
+                pairs = zip(told.shape, found.shape, strict=True)
+                alike = all(dims_equal(a, b) is not False for a, b in pairs)
+            if not alike:
+                raise FormatError(f"{i.op.name} gives {found}, not {told}")
+        needed = 0
+        if i.op.workspace is not None and all(t.is_static for t in (*takes, *gives)):
+            needed = i.op.workspace(takes, gives, **i.attrs)
+        if needed != i.workspace_nbytes:
+            raise FormatError(f"{i.op.name} needs {needed} bytes of workspace, not {i.workspace_nbytes}")
 
 
 def _numbers(value: Any, what: str, low: int, high: int, length: int | None = None) -> tuple[int, ...]:

@@ -94,7 +94,7 @@ def load_plan(path: Any, memory_limit: int | str = "1GiB") -> Plan:
         raise MemoryLimitError(f"load_plan: {name} does not fit into memory") from error
     except GraphflowError as error:
         raise FormatError(f"{name}: {error}") from error.__cause__
-    except Exception as error:  # noqa: BLE001 an op's rules meet attributes that nobody gave them
+    except Exception as error:  # an op's rules meet attributes that nobody gave them
         raise FormatError(f"{name} holds a plan that does not fit together: {error}") from error
 
 
@@ -141,7 +141,7 @@ def _plan(content: dict[str, Any]) -> Plan:
 def _machine(row: Any) -> Machine:
     usual = Machine()
     record(row, "the machine", [f.name for f in fields(usual)])
-    values = {}
+    values: dict[str, Any] = {}
     for f in fields(usual):
         kind = type(getattr(usual, f.name))
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-
+import itertools
 import random
 
 import networkx as nx

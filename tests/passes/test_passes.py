@@ -23,11 +23,7 @@ from graphflow.verify import verify
 from tests.random_graphs import Built, Recipe, build, recipes
 
 Pass = Callable[[Subgraph], Subgraph]
-PASSES: list[Pass] = [merge_equal, fold_constants, resolve_likes, sink_broadcasts]
-
-
-def test_every_pass_of_the_pipeline_is_tested_here() -> None:
-    assert {p.exact for p in (*BEFORE_BIND, *AFTER_BIND)} - {None} == set(PASSES)
+PASSES: list[Pass] = list(dict.fromkeys(p.exact for p in (*BEFORE_BIND, *AFTER_BIND) if p.exact is not None))
 
 
 def _cut(built: Built) -> Subgraph:
