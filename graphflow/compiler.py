@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphflow.analysis.memory import memory_profile
 from graphflow.backends import backend_for, canonical
@@ -14,9 +14,11 @@ from graphflow.graph import Graph, Tensor
 from graphflow.lowering import Planned, plan_subgraph
 from graphflow.passes.pipeline import Passes, PassRecord, run_passes
 from graphflow.planning.fusion import MIN_NBYTES, FusionSupport
-from graphflow.planning.limit import Fitted, keep_limit
 from graphflow.subgraph import Subgraph, cut
 from graphflow.types import Shape, TensorType
+
+if TYPE_CHECKING:
+    from graphflow.planning.limit import Fitted
 
 __all__ = ["Compiled", "Compiler"]
 
@@ -110,6 +112,8 @@ class Compiler:
 
     def _within(self, limit: int, subgraph: Subgraph, sizes: Mapping[str, Any], planned: Planned) -> Compiled:
         """A plan that needs at most `limit` bytes, by the ladder of `planning.limit`."""
+        from graphflow.planning.limit import keep_limit  # most sessions have no limit
+
         plain: list[Planned] = []
 
         def variant(**options: Any) -> int:

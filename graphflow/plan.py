@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphflow import hooks
 from graphflow.analysis.cost import Cost, Machine, program_costs
@@ -18,9 +18,11 @@ from graphflow.graph import Node
 from graphflow.passes.pipeline import PassRecord
 from graphflow.planning.arena import Lifetime, lower_bound_nbytes
 from graphflow.planning.fusion import Fusion
-from graphflow.planning.limit import Fitted
 from graphflow.program import Kind, Place, Program
 from graphflow.subgraph import Subgraph
+
+if TYPE_CHECKING:
+    from graphflow.planning.limit import Fitted
 
 __all__ = ["Plan", "format_nbytes", "parse_nbytes"]
 

@@ -15,7 +15,6 @@ import numpy as np
 
 from graphflow.analysis.memory import memory_profile
 from graphflow.backends import backend_for, canonical
-from graphflow.checking import as_check, load_checked, source_of
 from graphflow.compiler import Compiler
 from graphflow.errors import ArgumentError, FeedError, GraphflowError, MemoryLimitError, SessionError, shorten
 from graphflow.feeds import as_feed
@@ -102,7 +101,7 @@ class Session:
         self.memory_limit = None if memory_limit is None else parse_nbytes(memory_limit, "memory_limit")
         self.optimize = optimize
         self.threads = threads
-        self.check = as_check(check, "Session", memory_limit=self.memory_limit)
+        self.check = _as_check(check, "Session", memory_limit=self.memory_limit)
         self._compiler = Compiler(self.graph, self.device, self._io_device, self._passes, threads)
         self.profile: Recorder | None = None
         self._store = VariableStore()
@@ -137,7 +136,7 @@ class Session:
         """
         limit = self.memory_limit if memory_limit is None else parse_nbytes(memory_limit, "memory_limit")
         wanted = self.check if check is None else check
-        checked = as_check(wanted, "run", profile=profile, memory_limit=limit)
+        checked = _as_check(wanted, "run", profile=profile, memory_limit=limit)
         fed = self._feeds(feed_dict)
         with self._turn():
             self._check_open()
@@ -322,6 +321,8 @@ class Session:
             if limit is not None:
                 self._make_room(memory_profile(program).peak, limit)
             passes = self._passes
+            from graphflow.checking import load_checked, source_of
+
             source = source_of(self.graph, signature, shapes, passes.before, passes.after)
             executable = load_checked(check, program, backend_for, self._store, self.threads, source)
         loaded[key] = executable
@@ -516,6 +517,15 @@ class Session:
 
     def __reduce__(self) -> Any:
         raise SessionError("a session cannot be pickled; save its variables with gf.train.Saver")
+
+
+def _as_check(check: Any, what: str, **others: Any) -> str | None:
+    """The check that is asked for, or None. Raises ArgumentError for one that there is not."""
+    if check is None or check is False:
+        return None
+    from graphflow.checking import as_check  # few runs are checked
+
+    return as_check(check, what, **others)
 
 
 def _wants_template(templates: Sequence[Template | None]) -> bool:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 from graphflow.graph import Node, Tensor
 from graphflow.passes.image_layout import (
     FIRST,
     FOLDS,
     IMAGES,
-    LAST,
     attrs_in,
     folds_alike,
     layout_of,
@@ -168,26 +168,133 @@ def _is_free(node: Node) -> bool:
 def _chosen(region: _Region, uses: Uses) -> list[int] | None:
     """The layout of each node, or None where the program's own are about as good."""
     own = [region.own_layout(node) for node in region.nodes]
-    costs = [[_own_cost(node, LAST), _own_cost(node, FIRST)] for node in region.nodes]
+    costs = [[0, _first_cost(node)] for node in region.nodes]
     apart: dict[tuple[int, int], int] = {}
     for node, k in region.nodes.items():
+        costs[k][1 - own[k]] += 1  # of choices that are as good, the one that changes less
         for t in dict.fromkeys(map(region.source, region.images[node])):
-            cost = _transposed(t)
             maker = region.nodes.get(t.op)
             if maker is None:
-                costs[k][1 - region.layout[t]] += cost
-            elif maker != k:
-                pair = min(maker, k), max(maker, k)
-                apart[pair] = apart.get(pair, 0) + cost
+                costs[k][1 - region.layout[t]] += _transposed(t)
+            else:
+                apart[maker, k] = _transposed(t)
     for t, layout in region.layout.items():
         maker = region.nodes.get(region.source(t).op)
         if maker is not None and _is_wanted(t, region, uses):
             costs[maker][1 - layout] += _transposed(t)
-    # 1 means another layout than the program's own, so that of equal choices the one that changes least is taken
-    flipped = cheapest_choices(
-        [(pair[mine], pair[1 - mine]) for pair, mine in zip(costs, own, strict=True)], *_unaligned(apart, own, costs)
-    )
-    chosen = [mine ^ flip for mine, flip in zip(own, flipped, strict=True)]
-    if _total(chosen, costs, apart) > WORTH * _total(own, costs, apart) or chosen == own:
+    pairs = [(last, first) for last, first in costs]
+    chosen = cheapest_choices(pairs, apart)
+    if chosen == own or _total(chosen, pairs, apart) > WORTH * _total(own, pairs, apart):
         return None
     return chosen
+
+
+def _total(layouts: list[int], costs: list[tuple[int, int]], apart: dict[tuple[int, int], int]) -> int:
+    total = sum([pair[layout] for pair, layout in zip(costs, layouts, strict=True)])
+    return total + sum([cost for (a, b), cost in apart.items() if layouts[a] != layouts[b]])
+
+
+def _first_cost(node: Node) -> int:
+    """What a node costs more with the channels first."""
+    if node.op.name not in IMAGES:
+        return 0
+    x = node.inputs[0].type
+    channels = x.dims[1] if layout_of(node) == FIRST else x.dims[-1]
+    if channels < FEW_CHANNELS:  # type: ignore[operator]  # an int
+        return 0
+    plain = "groups" in node.attrs and node.attrs["groups"] is not None
+    return (CONVOLUTION if plain else POOLING) * (x.nbytes or 0)
+
+
+def _transposed(t: Tensor) -> int:
+    """What it costs to read an image in the other layout than it has; nothing where it repeats a few numbers."""
+    return 0 if t.op.op.name in ("broadcast_to", "full") else TRANSPOSE * (t.type.nbytes or 0)
+
+
+def _is_wanted(t: Tensor, region: _Region, uses: Uses) -> bool:
+    """Whether an image is needed as the program has it: fetched, or by a node that works in one layout only."""
+    if t.op in uses.kept:
+        return True
+    for reader in uses.of(t):
+        if reader not in region.turns and not any(x is t for x in region.images.get(reader, ())):
+            return True
+    return False
+
+
+# --- the rewrite ------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True, eq=False)
+class _Layouts:
+    """Images as they are made now: those of nodes that changed, and those turned for others, each once."""
+
+    region: _Region
+    chosen: list[int]
+    made: dict[Tensor, Tensor] = field(default_factory=dict)
+    turned: dict[tuple[Tensor, int], Tensor] = field(default_factory=dict)
+
+    def of(self, source: Tensor) -> int:
+        """The layout that an image is made in."""
+        maker = self.region.nodes.get(source.op)
+        return self.region.layout[source] if maker is None else self.chosen[maker]
+
+    def image(self, like: Node, t: Tensor, layout: int, now: Now) -> Tensor:
+        """An image in a layout."""
+        source = self.region.source(t)
+        base = self.made.get(source)
+        base = now(source) if base is None else base
+        if self.of(source) == layout:
+            return base
+        known = self.turned.get((source, layout))
+        if known is None:
+            known = self.turned[source, layout] = turned(like, base, layout)
+        return known
+
+    def build(self, node: Node, now: Now) -> tuple[Tensor]:
+        """A node in the layout chosen for it; its result as the program has it, which may be needed by nobody."""
+        layout, own = self.chosen[self.region.nodes[node]], self.region.own_layout(node)
+        images = self.region.images[node]
+        inputs = []
+        for t in node.inputs:
+            if any(x is t for x in images):
+                inputs.append(self.image(node, t, layout, now))
+            elif layout != own and _is_carrier(node):
+                inputs.append(small_in(node, now(t), layout, images[0].type.rank))
+            else:
+                inputs.append(now(t))
+        depends = node.op.name in IMAGES or node.op.name in FOLDS
+        attrs = attrs_in(node, layout) if layout != own and depends else node.attrs
+        result = node.rebuilt(tuple(inputs), attrs, ()).outputs[0]
+        before = node.outputs[0]
+        if before in self.region.layout:
+            self.made[before] = result
+        return (result if layout == own or not _is_turned(node) else turned(node, result, own),)
+
+    def turn(self, node: Node, layout: int, now: Now) -> tuple[Tensor]:
+        """What takes the place of a transpose of an image."""
+        return (self.image(node, node.outputs[0], layout, now),)
+
+
+def _is_turned(node: Node) -> bool:
+    """Whether what a node makes has the layout that the node works in."""
+    if node.op.name in FOLDS:
+        return bool(node.attrs["keepdims"])
+    return node.op.name not in IMAGES or IMAGES[node.op.name].result
+
+
+def _plans(region: _Region, chosen: list[int]) -> dict[Node, Plan]:
+    layouts = _Layouts(region, chosen)
+    plans: dict[Node, Plan] = {}
+    for node, k in region.nodes.items():
+        own = region.own_layout(node)
+        sources = [(t, region.source(t)) for t in region.images[node]]
+        as_before = [layouts.of(s) == region.layout[s] and s is t for t, s in sources]
+        if chosen[k] != own or not all(as_before):
+            plans[node] = Plan("choose_layout", partial(layouts.build, node))
+    for node in region.turns:
+        t = node.outputs[0]
+        source = region.source(t)
+        if layouts.of(source) != region.layout[source]:
+            layout = region.layout[t]
+            plans[node] = Plan("choose_layout", partial(layouts.turn, node, layout))
+    return plans

@@ -1,7 +1,7 @@
-"""Identities of exponentials, logarithms, roots and powers; sigmoid and tanh that are spelled out.
+"""Identities of exponentials, logarithms, roots and powers.
 
-`SPELLED_OUT` keeps every bit. All others change rounding, as `fast_arithmetic_rules` says. Where a function is not
-defined everywhere (`exp(log(x))` for x < 0) a rule fires only if its operand is surely never negative.
+They change rounding, as `fast_arithmetic_rules` says. Where a function is not defined everywhere (`exp(log(x))` for
+x < 0) a rule fires only if its operand is surely never negative.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from graphflow.passes.operands import (
 )
 from graphflow.passes.rules import Inputs
 
-__all__ = ["FUNCTIONS", "counted_functions", "never_negative", "spelled_out"]
+__all__ = ["FUNCTIONS", "counted_functions", "never_negative"]
 
 # --- signs of values ------------------------------------------------------------------------------
 
@@ -212,38 +212,6 @@ FUNCTIONS = combined(
 
 
 # --- what asks for readers ------------------------------------------------------------------------
-
-
-def spelled_out(readers: Readers) -> OperandRules:
-    """The sigmoid that is spelled out, of which nobody reads a part: its kernel takes the same steps."""
-
-    def sigmoid(node: Node, inputs: Inputs) -> Inputs | None:
-        """1 / (1 + exp(-x)) = sigmoid(x)."""
-        below = inputs[-1]
-        if node.op.name == "divide" and left_constant(inputs) != 1:
-            return None
-        grown = _one_plus_exp(below)
-        if grown is None or kind(below) != "f" or not readers.only_one(below, grown.outputs[0]):
-            return None
-        u = grown.inputs[0]
-        inner = maker(u, "negative", "multiply")
-        if inner is not None and inner.op.name == "negative":
-            return in_place_of(node, made(node, "sigmoid", inner.inputs[0]))
-        c = None if inner is None else right_constant(inner.inputs)
-        if inner is not None and c is not None:
-            turned = made(node, "multiply", inner.inputs[0], constant(node, -c, c.dtype))
-        else:
-            turned = made(node, "negative", u)
-        return in_place_of(node, made(node, "sigmoid", turned))
-
-    return {"divide": {"add": (sigmoid,)}, "reciprocal": {"add": (sigmoid,)}}
-
-
-def _one_plus_exp(t: Tensor) -> Node | None:
-    """The exponential in 1 + exp(u)."""
-    total = maker(t, "add")
-    found = None if total is None else one_constant(total.inputs)
-    return None if found is None or found[1] != 1 else maker(found[0], "exp")
 
 
 def counted_functions(readers: Readers) -> OperandRules:

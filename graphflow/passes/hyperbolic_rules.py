@@ -1,4 +1,4 @@
-"""Sigmoid and tanh that are spelled out with exponentials, in spellings whose rounding differs from the kernels'."""
+"""Sigmoid and tanh that are spelled out with exponentials."""
 
 from __future__ import annotations
 
@@ -17,11 +17,43 @@ from graphflow.passes.operands import (
 )
 from graphflow.passes.rules import Inputs
 
-__all__ = ["counted_hyperbolics"]
+__all__ = ["counted_hyperbolics", "spelled_out"]
+
+
+def spelled_out(readers: Readers) -> OperandRules:
+    """The sigmoid that is spelled out, of which nobody reads a part: its kernel takes the same steps."""
+
+    def sigmoid(node: Node, inputs: Inputs) -> Inputs | None:
+        """1 / (1 + exp(-x)) = sigmoid(x)."""
+        below = inputs[-1]
+        if node.op.name == "divide" and left_constant(inputs) != 1:
+            return None
+        grown = _one_plus_exp(below)
+        if grown is None or kind(below) != "f" or not readers.only_one(below, grown.outputs[0]):
+            return None
+        u = grown.inputs[0]
+        inner = maker(u, "negative", "multiply")
+        if inner is not None and inner.op.name == "negative":
+            return in_place_of(node, made(node, "sigmoid", inner.inputs[0]))
+        c = None if inner is None else right_constant(inner.inputs)
+        if inner is not None and c is not None:
+            turned = made(node, "multiply", inner.inputs[0], constant(node, -c, c.dtype))
+        else:
+            turned = made(node, "negative", u)
+        return in_place_of(node, made(node, "sigmoid", turned))
+
+    return {"divide": {"add": (sigmoid,)}, "reciprocal": {"add": (sigmoid,)}}
+
+
+def _one_plus_exp(t: Tensor) -> Node | None:
+    """The exponential in 1 + exp(u)."""
+    total = maker(t, "add")
+    found = None if total is None else one_constant(total.inputs)
+    return None if found is None or found[1] != 1 else maker(found[0], "exp")
 
 
 def counted_hyperbolics(readers: Readers) -> OperandRules:
-    """Rules for quotients of which nobody reads numerator and denominator."""
+    """Spellings whose rounding differs from the kernels', of which nobody reads numerator and denominator."""
 
     def quotient(node: Node, inputs: Inputs) -> Inputs | None:
         """exp(x) / (exp(x) + 1) = sigmoid(x); sinh(x) / cosh(x) and quotients of exponentials = tanh(x)."""

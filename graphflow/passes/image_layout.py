@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from graphflow.graph import Node, Tensor
 from graphflow.passes.match import make
-from graphflow.types import TensorType, normalize_axes
+from graphflow.types import normalize_axes
 
 __all__ = [
     "FIRST",
@@ -89,7 +89,10 @@ def turned_into(node: Node) -> tuple[int, ...]:
 
 def turned(like: Node, t: Tensor, layout: int) -> Tensor:
     """An image of the other layout in this one: a view."""
-    return make(like, "permute_dims", t, axes=order_into(layout, t.type.rank))
+    order = order_into(layout, t.type.rank)
+    if sum([d != 1 for d in t.type.dims]) <= 1:  # the elements stay in their order
+        return make(like, "reshape", t, shape=tuple([t.type.dims[k] for k in order]))
+    return make(like, "permute_dims", t, axes=order)
 
 
 def attrs_in(node: Node, layout: int) -> Mapping[str, Any]:
@@ -122,13 +125,8 @@ def folds_alike(node: Node, layout: int) -> bool:
 def small_in(like: Node, t: Tensor, layout: int, rank: int) -> Tensor:
     """A tensor that is broadcast against an image of the other layout, for an image of this one."""
     dims = t.type.dims
-    if all(type(d) is int and d == 1 for d in dims):
+    if all(d == 1 for d in dims):
         return t
     if len(dims) < rank:
         t = make(like, "reshape", t, shape=(*([1] * (rank - len(dims))), *dims))
     return turned(like, t, layout)
-
-
-def nbytes_of(t: TensorType) -> int:
-    """Bytes of a static type."""
-    return t.nbytes or 0

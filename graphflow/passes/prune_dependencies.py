@@ -68,7 +68,8 @@ class _Dependencies:
         self.position = {node: i for i, node in enumerate(subgraph.nodes)}
         self.behind: dict[Node, Edges | None] = {}
         self.sure = _run_anyway(subgraph)
-        self.waited = _waited_for(subgraph)
+        self.named = {n for node in subgraph.nodes for n in node.control_inputs}
+        self.waited = _waited_for(subgraph, self.named)
         self.left: dict[Node, Edges] = {}
 
     def pruned(self) -> Subgraph:
@@ -98,7 +99,7 @@ class _Dependencies:
     def _remaining(self, node: Node) -> Edges:
         """The control edges that a node keeps, or gets in the place of others."""
         symbols = set(_symbols(node.attrs.values())) if node.attrs else set()
-        silent = _is_silent(node)
+        silent = _is_silent(node) and node not in self.named  # a group that others wait for waits for them
         waited = self.waited.get(node)
         wanted: dict[Node, None] = {}
         for n in node.control_inputs:
@@ -189,14 +190,15 @@ def _run_anyway(subgraph: Subgraph) -> set[Node]:
     return found
 
 
-def _waited_for(subgraph: Subgraph) -> dict[Node, frozenset[Node]]:
-    """For silent nodes: what all nodes wait for that depend on them, through silent nodes only, and are not silent.
+def _waited_for(subgraph: Subgraph, named: set[Node]) -> dict[Node, frozenset[Node]]:
+    """For silent nodes: what all nodes wait for that depend on them, through silent nodes only, and can be told apart.
 
-    Silent nodes on which no such node depends are left out: they need to wait for nothing.
+    named: what others wait for; it counts as such a node, silent or not. Silent nodes on which no such node depends
+    are left out: they need to wait for nothing.
     """
     found: dict[Node, frozenset[Node]] = {}
     for node in reversed(subgraph.nodes):
-        if _is_silent(node):
+        if _is_silent(node) and node not in named:
             mine = found.get(node)
             if mine is None:
                 continue

@@ -5,15 +5,16 @@ from __future__ import annotations
 from graphflow.passes.arithmetic_rules import ARITHMETIC
 from graphflow.passes.choice_rules import CHOICES
 from graphflow.passes.fast_arithmetic_rules import FAST_ARITHMETIC, counted_arithmetic
-from graphflow.passes.function_rules import FUNCTIONS, counted_functions, spelled_out
-from graphflow.passes.hyperbolic_rules import counted_hyperbolics
+from graphflow.passes.function_rules import FUNCTIONS, counted_functions
+from graphflow.passes.hyperbolic_rules import counted_hyperbolics, spelled_out
 from graphflow.passes.operand_rules import OperandRules, apply_operand_rules, combined
 from graphflow.passes.operands import Readers
+from graphflow.passes.sign_rules import SIGNS
 from graphflow.subgraph import Subgraph
 
 __all__ = ["simplify", "simplify_fast"]
 
-_EXACT = combined(ARITHMETIC, CHOICES)
+_EXACT = combined(ARITHMETIC, SIGNS, CHOICES)
 _FAST = combined(_EXACT, FAST_ARITHMETIC, FUNCTIONS)
 
 
@@ -27,7 +28,7 @@ def simplify(subgraph: Subgraph) -> Subgraph:
         where(%b, %x, %x)               becomes   %x
         logical_not(equal(%x, %y))      becomes   not_equal(%x, %y)
 
-    The tables are in `arithmetic_rules`, `choice_rules` and `function_rules`. Never fires where -0.0, an infinity, NaN,
+    The tables are in `arithmetic_rules`, `sign_rules`, `choice_rules` and `hyperbolic_rules`. Never fires where -0.0, an infinity, NaN,
     a subnormal number or wrapping around would tell; where the other operand spreads the result to a larger shape;
     where a kernel's result would be replaced by a tensor that lies otherwise in memory, as sums would then be added in
     another order; for nodes with control inputs. NaNs count as equal whatever their sign and payload. What may fail

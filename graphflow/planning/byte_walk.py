@@ -68,14 +68,11 @@ class ByteWalk:
 
     def fail(self, text: str, other: int = -1) -> NoReturn:
         """Blame the instruction that runs, and another one."""
-        steps = dict(enumerate(self.program.instructions))
-        named = [
-            f"instruction {k}, {steps[k].op.name} '{steps[k].place.name}'"
-            for k in (self.now, other)
-            if k in steps
-        ]
+        at = [k for k in (self.now, other) if 0 <= k < len(self.program.instructions)]
+        blamed = [self.program.instructions[k] for k in at]
+        named = [f"instruction {k}, {i.op.name} '{i.place.name}'" for k, i in zip(at, blamed, strict=True)]
         error = VerifyError("; ".join([f"unsound program: {text}", *named]))
-        raise error.at(str(steps[self.now].place)) if self.now in steps else error
+        raise error.at(str(blamed[0].place)) if blamed else error
 
     def before(self, earlier: int, k: int) -> bool:
         """Whether one instruction has surely finished when another begins."""

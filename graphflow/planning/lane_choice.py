@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from graphflow.graph import Node
 from graphflow.op import Trait
 from graphflow.planning.cost import Machine, node_cost
-from graphflow.planning.lanes import LaneSchedule, TaskGraph, plan_lanes
 from graphflow.planning.liveness import order_problem
 from graphflow.planning.schedule import Schedule
 from graphflow.subgraph import Subgraph
+
+if TYPE_CHECKING:
+    from graphflow.planning.lanes import LaneSchedule
 
 __all__ = ["LanePlan", "choose_lanes"]
 
@@ -48,6 +51,8 @@ def choose_lanes(
         return None
     if any(n.op.has_effect or "callback" in n.attrs for n in schedule.order):
         return None
+    from graphflow.planning.lanes import TaskGraph, plan_lanes  # most programs have no work for two lanes
+
     number = {n: k for k, n in enumerate(schedule.order)}
     head = schedule.commit
     problem = order_problem(subgraph, schedule.writes)

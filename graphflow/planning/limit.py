@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from graphflow.errors import MemoryLimitError
 from graphflow.graph import Node
@@ -11,6 +11,7 @@ from graphflow.planning.cost import Machine
 from graphflow.planning.recompute import Measure, recomputing, settled
 from graphflow.planning.rerun import Tasks, tasks_of
 from graphflow.planning.rewritten import Rewritten, rewritten
+from graphflow.planning.schedule import schedule
 from graphflow.planning.spill import least_steps, spilling
 from graphflow.planning.tasks import taken_over
 from graphflow.subgraph import Subgraph
@@ -82,7 +83,7 @@ def keep_limit(
 ) -> Fitted:
     """The subgraph, or one of equal values, whose measured peak is at most `limit_nbytes`.
 
-    subgraph: bound, placed, fused, and in the order of its schedule.
+    subgraph: bound; best placed, fused and in the order of its schedule, as what is measured comes closest then.
 
     Tried in this order, the first that is enough is taken: the subgraph as it is; the variants; computing values again;
     computing again or putting aside, whichever takes less time for a value; putting aside alone; and putting aside all
@@ -103,7 +104,8 @@ def keep_limit(
         if nbytes <= limit_nbytes:
             return Fitted(subgraph, limit_nbytes, before, nbytes, number, words)
         least = min(least, nbytes)
-    tasks = tasks_of(subgraph, machine, devices, host)
+    order = schedule(subgraph, range(len(subgraph.nodes))).order
+    tasks = tasks_of(replace(subgraph, nodes=order), machine, devices, host)
     found = _fit(tasks, before, limit_nbytes, measure)
     if found is None:
         found = _smallest(tasks, before, measure)

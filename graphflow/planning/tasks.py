@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Links", "OrderProblem", "bound_nbytes", "links", "live_nbytes", "peak_nbytes"]
+__all__ = ["Links", "OrderProblem", "bound_nbytes", "links", "live_nbytes", "peak_nbytes", "taken_over"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,11 +27,18 @@ WIDTH = 16
 
 @dataclass(frozen=True, eq=False)
 class Layered:
-    """A bound subgraph with arrays for its inputs, and the values of its variables by name."""
+    """A training step, what to fetch and feed; and as a bound subgraph, with the values of its variables by name."""
 
+    graph: gf.Graph
+    fetches: list[Any]
+    feed: dict[gf.Tensor, Any]
     subgraph: Subgraph
-    feeds: list[Any]
     variables: dict[str, Any]
+
+    @property
+    def feeds(self) -> list[Any]:
+        """Arrays for the inputs of the subgraph."""
+        return list(self.feed.values())
 
 
 def _dense(h: Any, w: Any, b: Any, k: int) -> Any:
@@ -86,25 +93,22 @@ def built(recipe: Any, rows: int = 1024) -> Layered:
             fetches += [all_h[len(all_h) // 2], *gf.gradients(loss, [x])]
         if ask in ("step", "both") and used:
             targets = [gf.train.GradientDescentOptimizer(0.1).minimize(loss, var_list=used)]
-        subgraph = _ordered(cut(fetches, [x], targets))
-    feeds = [rng.normal(size=(rows, WIDTH)).astype(np.float32)]
-    values = {v.handle.op.name: _initial(v) for v in weights}
-    del graph
-    return Layered(subgraph, feeds, values)
+    return _case(graph, x, rng.normal(size=(rows, WIDTH)), fetches, targets, weights)
 
 
-def _ordered(subgraph: Subgraph) -> Subgraph:
-    return replace(subgraph, nodes=schedule(subgraph).order)
-
-
-def _initial(variable: Any) -> Any:
-    return variable.initial_value.op.attrs["value"].array
+def _case(
+    graph: gf.Graph, x: Any, value: Any, fetches: list[Any], targets: list[Any], variables: list[Any]
+) -> Layered:
+    subgraph = cut(fetches, [x], targets)
+    ordered = replace(subgraph, nodes=schedule(subgraph).order)
+    values = {v.handle.op.name: v.initial_value.op.attrs["value"].array for v in variables}
+    return Layered(graph, [*fetches, *targets], {x: value.astype(np.float32)}, ordered, values)
 
 
 def chain(layers: int, rows: int, width: int, residual: bool = False) -> Layered:
     """A step of gradient descent on a chain of dense layers."""
     rng = np.random.default_rng(0)
-    with gf.Graph().as_default():
+    with gf.Graph().as_default() as graph:
         x = gf.placeholder("float32", (rows, width), name="x")
         h: Any = x
         weights = []
@@ -116,9 +120,7 @@ def chain(layers: int, rows: int, width: int, residual: bool = False) -> Layered
                 h = h + made if residual else made
         loss = gf.mean(gf.square(h))
         step = gf.train.GradientDescentOptimizer(0.1).minimize(loss)
-        subgraph = _ordered(cut([loss], [x], [step]))
-    feeds = [rng.normal(size=(rows, width)).astype(np.float32)]
-    return Layered(subgraph, feeds, {v.handle.op.name: _initial(v) for v in weights})
+    return _case(graph, x, rng.normal(size=(rows, width)), [loss], [step], weights)
 
 
 def program_of(subgraph: Subgraph) -> Program:

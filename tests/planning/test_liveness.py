@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -88,9 +89,9 @@ def test_edges_of_state_effects_and_sizes() -> None:
     after = gf.exp(w.read(), name="after")
     with gf.control_dependencies([second]):
         waits = gf.sin(x, name="waits")
-    effects = [gf.print_(x, name="p1"), gf.Assert(gf.all(x < 9.0), [x], name="p2"), gf.print_(x, name="p3")]
+    effects = [gf.print(x, name="p1"), gf.Assert(gf.all(x < 9.0), [x], name="p2"), gf.print(x, name="p3")]
     may_fail = gf.take(x, gf.cast(x[:3], "int64"), name="may_fail")
-    effects.append(gf.print_(x, name="p4"))
+    effects.append(gf.print(x, name="p4"))
     picked = gf.boolean_mask(x, x > 0.0, name="picked")
     tail = gf.sum(picked * 2.0, name="tail")
     subgraph = subgraph_of([early, after, waits, may_fail, tail, *effects], optimize=False)
@@ -109,7 +110,7 @@ def test_edges_of_state_effects_and_sizes() -> None:
     unknown = [k for k, n in enumerate(subgraph.nodes) if not all(t.type.is_static for t in n.outputs)]
     assert len(unknown) > 1
     assert all(problem.nbytes[b] == 0 for k in unknown for b in problem.makes[k])
-    assert all(_precedes(problem, a, b) for a, b in zip(unknown, unknown[1:], strict=False))
+    assert all(_precedes(problem, a, b) for a, b in itertools.pairwise(unknown))
 
 
 def _held(program: Program) -> list[int]:

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import graphflow as gf
 from graphflow.errors import ArgumentError, FileError, FormatError, GraphflowError, MemoryLimitError
@@ -82,7 +81,7 @@ def test_a_plan_says_the_same_after_loading(make: Callable[[], Plan], tmp_path: 
 
 
 @settings(max_examples=20)
-@given(recipes())
+@given(recipe=recipes())
 def test_any_plan_can_be_saved(recipe: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
     with gf.Graph().as_default():
         built = build(recipe, unknown=True)
@@ -186,7 +185,7 @@ def test_what_is_no_file_of_ours(tmp_path: Path, small: Path) -> None:
         load_plan(small, memory_limit=1000)
     with pytest.raises(ArgumentError, match="memory_limit"):
         load_plan(small, memory_limit=0)
-    with pytest.raises(ArgumentError, match="what session.plan gives, not 3"):
+    with pytest.raises(ArgumentError, match="gives, not 3"):
         save_plan(3, tmp_path / "x")  # type: ignore[arg-type]
     with pytest.raises(FileError):
         save_plan(_large_plan(1), tmp_path / "no" / "folder")
@@ -240,9 +239,12 @@ FORGERIES: dict[str, tuple[Forgery, str]] = {
     "an unknown op": (lambda c: _step(c, "tanh").update(op="os.system"), "there is no op 'os.system'"),
     "another op": (lambda c: _step(c, "tanh").update(op="matmul"), "program 2: instruction|does not fit"),
     "an unknown attribute": (lambda c: _step(c, "tanh")["attrs"].update(__class__=1), "do not fit|__class__"),
-    "an attribute of another kind": (lambda c: _step(c, "sum")["attrs"].update(axis="0"), "sum|attribute"),
+    "an attribute of another kind": (
+        lambda c: _step(c, "sum")["attrs"].update(axis="0"),
+        "axis must be an integer",
+    ),
     "a type that is none": (lambda c: c["types"].append(["object", []]), "not a dtype"),
-    "a huge type": (lambda c: c["types"].append(["float64", [1 << 62, 1 << 62]]), "more than 2\^63"),
+    "a huge type": (lambda c: c["types"].append(["float64", [1 << 62, 1 << 62]]), r"more than 2\^63"),
     "another type for a result": (lambda c: c["types"][0].__setitem__(1, [7, 7]), "program|plan"),
     "workspace that is not needed": (lambda c: _step(c, "tanh").update(workspace=1 << 40), "workspace"),
     "a slot that is not there": (lambda c: _step(c, "tanh").update(outputs=[999]), "must be an integer"),
