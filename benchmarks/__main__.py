@@ -13,10 +13,17 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 import graphflow as gf
-from benchmarks import ops, spine
+from benchmarks import lanes, machine, ops, orders, packing, spine
 from benchmarks.timing import Result
 
-BENCHMARKS: dict[str, Callable[[], Iterator[Result]]] = {"spine": spine.run, "ops": ops.run}
+BENCHMARKS: dict[str, Callable[[], Iterator[Result]]] = {
+    "spine": spine.run,
+    "ops": ops.run,
+    "orders": orders.run,
+    "packing": packing.run,
+    "lanes": lanes.run,
+    "machine": machine.run,
+}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -72,6 +72,8 @@ def bind(
     A type that depends on data stays symbolic. Raises the user's ShapeError with the user's line.
     """
     known: dict[str, DimLike] = dict(sizes)
+    if subgraph.sizes_from is not None:
+        known = bind(subgraph.sizes_from, types, sizes)[1]
     new: dict[Tensor, Tensor] = {}
     inputs = []
     attrs: Mapping[str, Any]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from graphflow.analysis.memory import memory_profile
@@ -13,6 +13,7 @@ from graphflow.fetches import Fetches
 from graphflow.graph import Graph, Tensor
 from graphflow.lowering import Planned, plan_subgraph
 from graphflow.passes.pipeline import Passes, PassRecord, run_passes
+from graphflow.planning.cost import Calibration
 from graphflow.planning.fusion import MIN_NBYTES, FusionSupport
 from graphflow.subgraph import Subgraph, cut
 from graphflow.types import Shape, TensorType
@@ -40,7 +41,7 @@ class Compiler:
     """What a session compiles with.
 
     device: where nodes run that ask for none. host: where feeds arrive and fetches leave.
-    threads: how many a run may use, None for one a core. measured: seconds of nodes by name, from profiled runs.
+    threads: how many a run may use, None for one a core. calibration: what profiled runs said of costs.
     """
 
     graph: Graph
@@ -48,7 +49,7 @@ class Compiler:
     host: str
     passes: Passes
     threads: int | None
-    measured: dict[str, float] = field(default_factory=dict)
+    calibration: Calibration | None = None
 
     def cut(
         self,
@@ -107,7 +108,7 @@ class Compiler:
             self.host,
             fuse_on=fuse_on if "fuse" in decisions else None,
             workers=self.workers(self.device) if lanes and "lanes" in decisions else 1,
-            measured=self.measured,
+            calibration=self.calibration,
         )
 
     def _within(self, limit: int, subgraph: Subgraph, sizes: Mapping[str, Any], planned: Planned) -> Compiled:

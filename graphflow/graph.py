@@ -60,6 +60,7 @@ __all__ = [
     "name_scope",
     "reset_default_graph",
     "scoped",
+    "symbols_in",
 ]
 
 _NO_ATTRS: Mapping[str, Any] = MappingProxyType({})
@@ -387,7 +388,7 @@ class Graph:
     ) -> tuple[Node, ...]:
         """Control inputs, with the nodes that show the sizes which the attributes speak of."""
         needed = dict.fromkeys(control)
-        for symbol in _symbols(attrs.values()):
+        for symbol in symbols_in(attrs.values()):
             source = self.size_sources.get(symbol)
             if source is not None and source.graph is self and all(t.op is not source for t in inputs):
                 needed[source] = None
@@ -742,14 +743,14 @@ class BodyGraph(Graph):
 _default_graph = Graph()
 
 
-def _symbols(values: Iterable[Any]) -> Iterator[str]:
+def symbols_in(values: Iterable[Any]) -> Iterator[str]:
     """The names of the sizes that attributes speak of."""
     for value in values:
         if type(value) is Dim:
             for names, _ in value.terms:
                 yield from names
         elif type(value) is tuple:
-            yield from _symbols(value)
+            yield from symbols_in(value)
 
 
 def get_default_graph() -> Graph:

@@ -14,7 +14,7 @@ from graphflow.bind import bind
 from graphflow.graph import Node, Tensor
 from graphflow.ops.fused import FUSED
 from graphflow.planning.arena import Lifetime, plan_arena
-from graphflow.planning.cost import Machine
+from graphflow.planning.cost import Calibration, Machine
 from graphflow.planning.fusion import Fusion, FusionSupport, fuse
 from graphflow.planning.hazards import with_waits
 from graphflow.planning.lane_choice import LanePlan, choose_lanes
@@ -75,7 +75,7 @@ def plan_subgraph(
     contiguous: bool = True,
     fuse_on: Callable[[str], FusionSupport] | None = None,
     workers: int = 1,
-    measured: Mapping[str, float] | None = None,
+    calibration: Calibration | None = None,
 ) -> Planned:
     """Place, fuse, order and lower a bound subgraph.
 
@@ -84,7 +84,7 @@ def plan_subgraph(
     is_body: feeds are then always by reference and fetches always copied.
     contiguous: whether all feeds are surely C-contiguous.
     fuse_on: which clusters a device takes; None for no clusters.
-    workers: how many lanes there may be. measured: seconds of nodes by name, from a profiled run.
+    workers: how many lanes there may be. calibration: what profiled runs said of costs.
     """
     placed = place(subgraph, resolve, io_device)
     fusion = Fusion()
@@ -93,7 +93,7 @@ def plan_subgraph(
     order = schedule(placed.subgraph)
     lanes = None
     if workers > 1 and not is_body and all(d == placed.input_device for d in placed.device.values()):
-        lanes = choose_lanes(placed.subgraph, order, workers, Machine(), measured)
+        lanes = choose_lanes(placed.subgraph, order, workers, Machine(), calibration)
     if lanes is not None:
         order = replace(order, order=lanes.order)
     lowering = _Lowering(placed, order, sizes, resolve, is_body, contiguous, lanes)

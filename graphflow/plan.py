@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,10 +13,13 @@ from graphflow import hooks
 from graphflow.analysis.cost import Cost, Machine, program_costs
 from graphflow.analysis.critical_path import critical_path
 from graphflow.analysis.memory import MemoryProfile, memory_profile
+from graphflow.analysis.parallelism import Parallelism, format_seconds, parallelism
+from graphflow.analysis.what_if import WhatIf, what_if
 from graphflow.errors import ArgumentError, shorten
 from graphflow.graph import Node
 from graphflow.passes.pipeline import PassRecord
 from graphflow.planning.arena import Lifetime, lower_bound_nbytes
+from graphflow.planning.cost import Calibration
 from graphflow.planning.fusion import Fusion
 from graphflow.program import Kind, Place, Program
 from graphflow.subgraph import Subgraph
@@ -62,18 +65,12 @@ def format_nbytes(nbytes: float) -> str:
     return f"{size:.1f} TiB"
 
 
-def _seconds(value: float) -> str:
-    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
-        if value >= scale:
-            return f"{value / scale:.3g} {unit}"
-    return f"{value * 1e9:.3g} ns"
-
-
 @dataclass(frozen=True, eq=False)
 class Plan:
     """The cost of one run, from the very program that would run. Nothing has run.
 
     passes: what the passes did, in order; `str()` of one names every rewrite with its rule and line.
+    calibration: what profiled runs said about the cost of kernels; None for the model's own figures.
     fitted: what keeping the session's memory limit takes; None where nothing had to be done.
     fusion: which nodes run as one, block by block, and which pairs do not, with reasons.
     Sizes that depend on data are not in the sums; `unknown` counts them, and `peak_nbytes` is then a lower bound.
@@ -86,6 +83,7 @@ class Plan:
     passes: tuple[PassRecord, ...] = ()
     fusion: Fusion = field(default_factory=Fusion)
     fitted: Fitted | None = None
+    calibration: Calibration | None = None
 
     @cached_property
     def memory(self) -> MemoryProfile:
@@ -95,7 +93,7 @@ class Plan:
     @cached_property
     def costs(self) -> list[Cost]:
         """The cost of each instruction."""
-        return program_costs(self.program, self.machine)
+        return program_costs(self.program, self.machine, self.calibration)
 
     @property
     def order(self) -> tuple[Node, ...]:
@@ -138,34 +136,35 @@ class Plan:
         """Seconds on one lane by the cost model."""
         return math.fsum(c.seconds for c in self.costs)
 
-    @cached_property
-    def _critical(self) -> tuple[float, tuple[int, ...]]:
-        return critical_path(self.program, [c.seconds for c in self.costs])
-
     @property
     def span(self) -> float:
         """Seconds on any number of lanes by the cost model: the length of the critical path."""
-        return self._critical[0]
+        return self.parallelism.span
 
-    @property
-    def parallelism(self) -> float:
-        """work / span: how many lanes could be kept busy on average; 1.0 for an empty run."""
-        return self.work / self.span if self.span else 1.0
+    @cached_property
+    def parallelism(self) -> Parallelism:
+        """What can run side by side: width, slack of each node, lanes and their timeline; as a number work / span."""
+        return parallelism(self.program, [c.seconds for c in self.costs])
+
+    @cached_property
+    def _critical(self) -> tuple[int, ...]:
+        return critical_path(self.program, [c.seconds for c in self.costs])[1]
 
     @property
     def critical_path(self) -> tuple[Place, ...]:
         """The costliest chain of dependent nodes; each prints its name and the user's line."""
-        return tuple(self.program.instructions[i].place for i in self._critical[1])
+        return tuple(self.program.instructions[i].place for i in self._critical)
 
     def fits(self, limit: int | str) -> bool:
         """Whether a run stays within `limit`: bytes, or text such as "2GB"."""
         return self.peak_nbytes <= parse_nbytes(limit, "limit")
 
-    def what_if(self, *, workers: int) -> float:
-        """Seconds on `workers` lanes: at least max(span, work / workers), at most Graham's bound; the latter is given."""
-        if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
-            raise ArgumentError(f"what_if: workers must be a positive int, not {shorten(workers)}")
-        return self.work / workers + self.span * (1 - 1 / workers)
+    def what_if(self, *, workers: int | None = None, faster: Mapping[Any, float] | None = None) -> WhatIf:
+        """The seconds that a run would take on `workers` lanes, or with some nodes faster, by a simulated schedule.
+
+        faster: factors by node, tensor or name. Raises ArgumentError for what is no count or factor.
+        """
+        return what_if(self.program, [c.seconds for c in self.costs], workers=workers, faster=faster)
 
     def live_at_peak(self) -> list[tuple[Place, int]]:
         """(node, bytes) for every value held at the instruction where most bytes are live, largest first."""
@@ -213,15 +212,15 @@ class Plan:
             yield f"          and {len(live) - rows} smaller values"
         yield (
             f"compute   {self.flops:,} operations, {format_nbytes(self.bytes_moved)} moved; "
-            f"work {_seconds(self.work)}, span {_seconds(self.span)} by the cost model"
+            f"work {format_seconds(self.work)}, span {format_seconds(self.span)} by the cost model"
         )
         yield f"parallel  {self.parallelism:.2f} lanes could be kept busy on average"
-        path = [(self.program.instructions[i].place, self.costs[i].seconds) for i in self._critical[1]]
+        path = [(self.program.instructions[i].place, self.costs[i].seconds) for i in self._critical]
         path = [(p, s) for p, s in path if s > 0]
         yield f"critical path, {len(path)} nodes; the costliest of them:"
         slowest = sorted(path, key=lambda pair: -pair[1])[:rows]
         for place, seconds in [pair for pair in path if pair in slowest][:rows]:
-            yield f"          {_seconds(seconds):>12}  {place.name}  {place.texts[1]}"
+            yield f"          {format_seconds(seconds):>12}  {place.name}  {place.texts[1]}"
 
     def needs(self) -> str:
         """What a run needs, and the nodes that hold most of it at the peak, with their lines: for errors."""

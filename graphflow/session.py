@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 from weakref import WeakSet
 
@@ -57,6 +57,9 @@ _MOST_SHAPES = 128
 
 _MOST_TEMPLATES = 4
 """How many kinds of sizes a cut keeps a template for."""
+
+_REPLANNED_SECONDS = 1e-3
+"""A profiled run from here on is planned again by what was measured: several lanes may do it faster."""
 
 _BUSY = "this session is running on this thread already: a callback cannot use it"
 
@@ -147,7 +150,20 @@ class Session:
             values = executable.run(arrays, recorder)
             if recorder is not None:
                 self.profile = recorder
+                self._learn_costs(signature, executable, recorder)
         return signature.fetches.rebuild([v[()] for v in values])
+
+    def _learn_costs(self, signature: _Signature, executable: Any, recorder: Recorder) -> None:
+        """Plan by what was measured from now on, this run too where lanes may gain by it."""
+        from graphflow.analysis.calibration import calibrate  # few runs are profiled
+
+        before = self._compiler.calibration
+        self._compiler = replace(
+            self._compiler, calibration=calibrate(executable.program, recorder, before=before)
+        )
+        if recorder.seconds > _REPLANNED_SECONDS:
+            for key in [k for k, e in signature.loaded.items() if e is executable]:
+                del signature.loaded[key]
 
     def value(self, tensor: Tensor) -> Any:
         """The value of a tensor that small nodes make of constants, without a run; None for any other tensor."""
@@ -234,6 +250,7 @@ class Session:
                 passes=tuple(log),
                 fusion=made.planned.fusion,
                 fitted=made.fitted,
+                calibration=self._compiler.calibration,
             )
 
     def _signature(self, fetches: Any, feeds: tuple[Tensor, ...]) -> _Signature:

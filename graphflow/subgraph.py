@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphflow.errors import FeedError, FetchError
-from graphflow.graph import Node, Tensor, detached
+from graphflow.graph import Node, Tensor, detached, symbols_in
 from graphflow.op import OPS
+from graphflow.types import Dim
 
 __all__ = ["MissingFeedError", "Replacement", "Subgraph", "cut", "recorded_replacements"]
 
@@ -84,12 +85,14 @@ class Subgraph:
 
     nodes: in an order that respects every edge, and the program's order of reads and writes.
     inputs: the fed tensors. outputs: the fetched tensors. targets: operations to run for their effect.
+    sizes_from: what this was made of, where attributes speak of sizes that only nodes of it show; for `bind`.
     """
 
     nodes: tuple[Node, ...]
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     targets: tuple[Node, ...] = ()
+    sizes_from: Subgraph | None = None
 
     def rewrite(self, replace: Replace, rule: Callable[[], str] | None = None) -> Subgraph:
         """Walk the nodes in order and rebuild what changes.
@@ -138,6 +141,35 @@ class Subgraph:
         outputs = tuple([new.get(t, t) for t in self.outputs])
         targets = tuple([n for n in (moved.get(t, t) for t in self.targets) if n is not None])
         return prune(Subgraph(tuple(nodes), self.inputs, outputs, targets))
+
+    def hides_sizes(self) -> bool:
+        """Whether an attribute speaks of a size that no fed tensor and no other node's result shows. O(V + E)."""
+        speaks = {
+            n: frozenset(symbols_in(n.attrs.values())) for n in self.nodes if n.attrs and _is_symbolic(n)
+        }
+        spoken = {name for names in speaks.values() for name in names}
+        if not spoken:
+            return False
+        shown = _lone_symbols(self.inputs)
+        for node in self.nodes:
+            if _is_symbolic(node):
+                found = _lone_symbols(node.outputs)
+                shown |= found.difference(speaks.get(node, ()), _lone_symbols(node.inputs))
+        return not shown.issuperset(spoken)
+
+
+def _is_symbolic(node: Node) -> bool:
+    return any(not t.type.is_static for t in (*node.inputs, *node.outputs))
+
+
+def _lone_symbols(tensors: Iterable[Tensor]) -> set[str]:
+    """The symbols that are a size of one of the tensors by themselves."""
+    return {
+        d.symbols[0]
+        for t in tensors
+        for d in t.type.shape or ()
+        if isinstance(d, Dim) and len(d.terms) == 1 and d.terms[0] == ((d.symbols[0],), 1)
+    }
 
 
 def _add_made(node: Node, nodes: dict[Node, None], inputs: tuple[Tensor, ...]) -> None:

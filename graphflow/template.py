@@ -16,7 +16,7 @@ import numpy as np
 
 from graphflow.bind import bind, match_feeds
 from graphflow.errors import GraphflowError
-from graphflow.graph import Node, Tensor, detached
+from graphflow.graph import Node, Tensor, detached, symbols_in
 from graphflow.lowering import COPIED_FEED_NBYTES, DIRECT_RESULT_NBYTES, REUSED_NBYTES, Planned
 from graphflow.op import Op, Trait
 from graphflow.ops.constant import CONSTANT, Literal
@@ -272,6 +272,8 @@ def _symbolic(subgraph: Subgraph, shapes: Sequence[Any], passes: Passes) -> Subg
     known = {d for t in types for d in t.dims if isinstance(d, Dim)}
     names = {d.terms[0][0][0] for d in known}
     for node in bound.nodes:
+        if not names.issuperset(symbols_in(node.attrs.values())):
+            return None
         for t in node.outputs:
             if t.type.shape is None or any(
                 isinstance(d, Dim) and not names.issuperset(d.symbols) for d in t.type.shape

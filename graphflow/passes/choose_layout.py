@@ -54,14 +54,27 @@ def choose_layout_fast(subgraph: Subgraph) -> Subgraph:
     otherwise. Runs after bind, as it reads sizes, and after likes are resolved. What is fetched, fed or needed by other
     nodes keeps its layout. O(V + E), and a minimum cut over the nodes of images.
     """
-    if not any(node.op.name in IMAGES for node in subgraph.nodes):
+    if not _may_gain(subgraph):
         return subgraph
     uses = Uses(subgraph)
     region = _region(subgraph, uses)
-    if region is None or not region.may_gain:
+    if region is None:
         return subgraph
     chosen = _chosen(region, uses)
     return subgraph if chosen is None else rewrite_planned(subgraph, _plans(region, chosen))
+
+
+def _may_gain(subgraph: Subgraph) -> bool:
+    """Whether there are images, and any of them is transposed or has channels first."""
+    found = turns = False
+    for node in subgraph.nodes:
+        name = node.op.name
+        if name in IMAGES:
+            found = True
+            turns = turns or (_is_free(node) and layout_of(node) == FIRST)
+        elif name == "permute_dims" and not turns:
+            turns = bool(turned_into(node))
+    return found and turns
 
 
 # --- images -----------------------------------------------------------------------------------------
@@ -78,11 +91,6 @@ class _Region:
     layout: dict[Tensor, int] = field(default_factory=dict)
     images: dict[Node, tuple[Tensor, ...]] = field(default_factory=dict)
     turns: dict[Node, None] = field(default_factory=dict)
-
-    @property
-    def may_gain(self) -> bool:
-        """Whether anything is transposed, or works with channels first."""
-        return bool(self.turns) or any(self.own_layout(node) == FIRST for node in self.nodes)
 
     def own_layout(self, node: Node) -> int:
         """The layout that a node has in the program."""

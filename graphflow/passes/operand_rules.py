@@ -73,9 +73,9 @@ def apply_operand_rules(
             return None
         seen = None
         for t in inputs:
-            maker = t.op
-            found = by_operand.get(maker.op.name)
-            if found is None or found is seen or maker.control_inputs:
+            source = t.op
+            found = by_operand.get(source.op.name)
+            if found is None or found is seen or source.control_inputs:
                 continue
             seen = found
             made = first(found, node, inputs)

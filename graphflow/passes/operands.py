@@ -36,6 +36,7 @@ __all__ = [
     "respelled",
     "right_constant",
     "stand_in",
+    "tells_sizes",
 ]
 
 # --- values ---------------------------------------------------------------------------------------
@@ -240,6 +241,18 @@ def respelled(node: Node, t: Tensor) -> Inputs | None:
 
 def _unknown(d: Any) -> bool:
     return isinstance(d, Dim) and d.is_anonymous
+
+
+def tells_sizes(t: Tensor, shape: Sequence[Any]) -> bool:
+    """Whether `t` has every size without a name that an attribute speaks of.
+
+    Such a size is known together with the tensors of whose types it is: their users alone may speak of it.
+    """
+    unnamed = {name for d in shape if _unknown(d) for name in d.symbols if name.startswith("?")}
+    if not unnamed:
+        return True
+    dims = t.type.shape or ()
+    return unnamed <= {name for d in dims if isinstance(d, Dim) for name in d.symbols}
 
 
 def alias(node: Node, t: Tensor, spread_by: Sequence[Tensor] = ()) -> Inputs | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -195,6 +195,7 @@ def run_passes(
     checking = config.get().verify
     if checking:
         verify(subgraph)
+    first = subgraph
     done: dict[Callable[[Subgraph], Subgraph], Subgraph] = {}
     for name, function in passes:
         if done.get(function) is subgraph:
@@ -209,6 +210,8 @@ def run_passes(
         if checking and changed is not subgraph:
             verify(changed, after=name)
         subgraph = done[function] = changed
+    if subgraph is not first and subgraph.hides_sizes():
+        subgraph = replace(subgraph, sizes_from=first.sizes_from or first)
     return subgraph
 
 

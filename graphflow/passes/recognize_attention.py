@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from graphflow.graph import Node, Tensor
+from graphflow.ops.reduction import is_half
 from graphflow.passes.exponentials import exponentials
 from graphflow.passes.match import Now, Plan, Uses, make, number, rewrite_planned
 from graphflow.subgraph import Subgraph
@@ -100,6 +101,8 @@ def _late_division(node: Node, uses: Uses) -> Callable[[Now], tuple[Tensor]] | N
     if quotient is None or node.control_inputs or not uses.is_private(weights):
         return None
     e, total = quotient.inputs
+    if is_half(e.type.dtype):
+        return None  # whose sums of undivided values may overflow
     if (
         not (node.outputs[0].type.is_static and values.type.is_static and e.type.is_static)
         or values.type.rank < 2

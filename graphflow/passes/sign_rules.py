@@ -90,6 +90,8 @@ def negative_of_difference(node: Node, inputs: Inputs) -> Inputs | None:
 def even_of_negative(node: Node, inputs: Inputs) -> Inputs | None:
     """square(-x) = square(x), abs(-x) = abs(x); of real numbers square(abs(x)) = square(x)."""
     inner = maker(inputs[0], "negative", "abs")
+    if node.op.name == "abs" and inputs[0].type.dtype.kind == "u":
+        return None  # -1 is the largest number there is
     if inner is None or (kind(inner.inputs[0]) == "c" and not _may_be_read(inner)):
         return None
     return in_place_of(node, made(node, node.op.name, inner.inputs[0]))

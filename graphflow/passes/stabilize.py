@@ -9,7 +9,7 @@ from typing import NamedTuple
 from graphflow.graph import Node, Tensor
 from graphflow.passes.exponentials import Exponential, exponentials
 from graphflow.passes.match import Plan, Uses, rewrite_planned
-from graphflow.passes.stable_activations import gelu, mean_of_squares_less_squared_mean, silu
+from graphflow.passes.stable_activations import gelu, mean_of_squares_less_squared_mean
 from graphflow.passes.stable_cross_entropy import gradient_of_log_sigmoid, log_of_sigmoid
 from graphflow.passes.stable_logistic import log1p_of_exp, one_plus_exp
 from graphflow.passes.stable_softmax import gradient_of_log_softmax, log_of_softmax, log_softmax
@@ -50,7 +50,6 @@ RULES: Mapping[str, tuple[_Rule, ...]] = {
         (log_of_sigmoid, "sigmoid", "sigmoid subtract add"),
     ),
     "log1p": _rules((log1p_of_exp, "exp", "exp"), (log_of_sigmoid, "sigmoid", "negative multiply")),
-    "sigmoid": _rules((silu, "multiply", "")),
     "subtract": _rules((mean_of_squares_less_squared_mean, "sum", "square multiply")),
     "tanh": _rules((gelu, "multiply", "multiply")),
 }
@@ -71,7 +70,10 @@ def stabilize_fast(subgraph: Subgraph) -> Subgraph:
         log(softmax(x)), x - log(sum(exp(x))) and the gradient of the former: log_softmax; so cross entropies of softmax
         log(1 + exp(x)), log1p(exp(x)), exp(x) / (1 + exp(x)), 1 / (1 + exp(-x)): softplus, sigmoid
         log(sigmoid(x)), log(1 - sigmoid(x)), cross entropies made of both, the gradients of these
-        mean(x²) - mean(x)²: var, and with it layer and batch normalisation; gelu by erf and by tanh; x * sigmoid(x): silu
+        mean(x²) - mean(x)²: var, and with it layer and batch normalisation; gelu by erf and by tanh
+
+    What only differs at infinities is left: x * sigmoid(x), which `gf.nn.silu` makes 0 at -inf at the price of one more
+    step, and layer normalisation with a variance of centred values.
 
     Rounding changes; where both forms are within range, by as much as the formula's own error. Fires where no part of
     what goes is needed elsewhere, but for a sigmoid or softmax that stays as it is. In a training graph exponentials

@@ -1,6 +1,6 @@
-"""Rules about variances, gelu and silu spelled out. `stabilize` has the table.
+"""Rules about variances and gelu spelled out. `stabilize` has the table.
 
-What is built here has the values of `gf.var`, `gf.nn.gelu` and `gf.nn.silu`.
+What is built here has the values of `gf.var` and `gf.nn.gelu`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from graphflow.graph import Node, Tensor
 from graphflow.passes.match import Now, Plan, Uses, axes_of, factored, make, number, same_shape, scalar
 from graphflow.types import dim_product
 
-__all__ = ["gelu", "mean_of_squares_less_squared_mean", "silu"]
+__all__ = ["gelu", "mean_of_squares_less_squared_mean"]
 
 Plans = Mapping[Node, Plan] | None
 
@@ -98,20 +98,6 @@ def mean_of_squares_less_squared_mean(node: Node, uses: Uses, groups: Any) -> Pl
 # --- activations ----------------------------------------------------------------------------------
 
 
-def silu(node: Node, uses: Uses, groups: Any) -> Plans:
-    """x * sigmoid(x), where nothing else needs the sigmoid, is 0 and not NaN at -inf; asked about the sigmoid."""
-    product, x, s = next(uses.only_readers(node), None), node.inputs[0], node.outputs[0]
-    if product is None or product.op.name != "multiply":
-        return None
-    if product.inputs[0] is not x and product.inputs[1] is not x:
-        return None
-    return {product: Plan("silu", _silu(product, x, s))}
-
-
-def _silu(node: Node, x: Tensor, s: Tensor) -> Callable[[Now], tuple[Tensor]]:
-    return lambda now: (make(node, "multiply", _lowered(node, now(x)), now(s)),)
-
-
 def _lowered(node: Node, x: Tensor) -> Tensor:
     lowest = float(ml_dtypes.finfo(x.type.dtype).min)  # type: ignore[no-untyped-call]
     return make(node, "lowered", x, lowest=lowest)
@@ -146,7 +132,7 @@ def _gelu_plan(curve: Node, one: Node, product: Node, uses: Uses) -> Plan | None
         return None
     x = factors[0] if factors[1] is one.outputs[0] else factors[1]
     raw = x if uses.made(x, "lowered") is None else x.op.inputs[0]
-    if not same_shape(raw, product.outputs[0]):
+    if not same_shape(raw, product.outputs[0]) or raw.type.dtype.kind == "c":
         return None
     for first, second in (one.inputs, one.inputs[::-1]):
         half = number(first)

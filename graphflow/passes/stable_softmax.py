@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from graphflow.graph import Node, Tensor
 from graphflow.passes.exponentials import Exponential
-from graphflow.passes.match import Now, Plan, Uses, axes_of, factored, is_kept_sum, make, same_shape
+from graphflow.passes.match import Now, Plan, Uses, axes_of, factored, is_kept_sum, make, same_shape, scalar
 
 __all__ = ["gradient_of_log_softmax", "log_of_softmax", "log_softmax"]
 
@@ -152,39 +152,66 @@ def _sum_of(total: Tensor) -> Node:
 def gradient_of_log_softmax(node: Node, uses: Uses, groups: Groups) -> Mapping[Node, Plan] | None:
     """What reverse mode makes of log(y), y = e / s, for the gradient g of the logarithm, is g - y * sum(g).
 
-    p = g / y / s                          which is NaN where y underflows to 0,
-    (p + sum(-p * y)) * e                  and where e overflows
+        p = g / y / s                          which is NaN where y underflows to 0,
+        (p + sum(-p * y)) * e                  and where e overflows
+
+    Where the last line is a sum of two products, as it is where the program says exp(x) twice, each is simplified:
+    p * e is g, and p * y is g / s. Asked about the exponential e.
     """
-    one = groups.get(node.outputs[0])
+    e = node.outputs[0]
+    one = groups.get(e)
     plans: dict[Node, Plan] = {}
-    for product in () if one is None else uses.of(node.outputs[0]):
-        if product.op.name != "multiply" or product.control_inputs:
-            continue
-        both = product.inputs[1 if product.inputs[0] is node.outputs[0] else 0]
-        parts = uses.made(both, "add", "subtract")
-        if parts is None or one is None:
-            continue
-        sign = 1 if parts.op.name == "add" else -1
-        for p, folded in (parts.inputs, parts.inputs[::-1])[: 2 if sign > 0 else 1]:
-            found = _gradient_parts(p, folded, sign, one, uses, groups)
-            if found is not None and uses.end_with(product, (*found[2], parts)):
-                build = _gradient(product, one, *found[:2])
-                plans[product] = Plan("gradient_of_log_softmax", build, found[2])
+    if one is None:
+        return None
+    for product in uses.of(e):
+        if product.op.name == "multiply" and not product.control_inputs:
+            other = product.inputs[1 if product.inputs[0] is e else 0]
+            plan = _whole_gradient(product, other, one, uses, groups)
+            if plan is not None:
+                plans[product] = plan
+            else:
+                plans.update(_cancelled(product, e, one, uses, groups))
     return plans or None
 
 
-def _gradient_parts(
-    p: Tensor, folded: Tensor, sign: int, one: Exponential, uses: Uses, groups: Groups
-) -> tuple[Tensor, Tensor, list[Node]] | None:
-    """g and y where p is g / y / s and `folded` is -sign * sum(p * y); with the nodes on the way."""
+def _over_softmax(p: Tensor, one: Exponential, uses: Uses, groups: Groups) -> tuple[Tensor, Tensor] | None:
+    """g and y where p is g / y / s."""
     over_total = uses.made(p, "divide")
-    over_softmax = None if over_total is None else uses.made(over_total.inputs[0], "divide")
-    if over_total is None or over_softmax is None:
+    if over_total is None or not one.divides(over_total.inputs[1]):
+        return None
+    over_softmax = uses.made(over_total.inputs[0], "divide")
+    if over_softmax is None:
         return None
     g, y = over_softmax.inputs
     quotient = _softmax(y, uses, groups)
-    if quotient is None or quotient[0] is not one or not one.divides(over_total.inputs[1]):
+    return (g, y) if quotient is not None and quotient[0] is one else None
+
+
+def _spread(node: Node, g: Tensor, like: Tensor) -> Tensor:
+    """A gradient in the shape of what it is the gradient of: quotients broadcast it."""
+    return g if same_shape(g, like) else make(node, "broadcast_to_like", g, like)
+
+
+def _whole_gradient(product: Node, both: Tensor, one: Exponential, uses: Uses, groups: Groups) -> Plan | None:
+    parts = uses.made(both, "add", "subtract")
+    if parts is None:
         return None
+    sign = 1 if parts.op.name == "add" else -1
+    for p, folded in (parts.inputs, parts.inputs[::-1])[: 2 if sign > 0 else 1]:
+        found = _over_softmax(p, one, uses, groups)
+        inner = None if found is None else _folded_nodes(folded, p, found[1], sign, one, uses)
+        if found is None or inner is None:
+            continue
+        inner += [parts, p.op, p.op.inputs[0].op]
+        if uses.end_with(product, inner):
+            return Plan("gradient_of_log_softmax", _gradient(product, one, *found), inner)
+    return None
+
+
+def _folded_nodes(
+    folded: Tensor, p: Tensor, y: Tensor, sign: int, one: Exponential, uses: Uses
+) -> list[Node] | None:
+    """The nodes that make `folded` if it is -sign * sum(p * y)."""
     moves, t = _moves(folded, uses)
     negative = uses.made(t, "negative")
     more, t = ([], t) if negative is None else _moves(negative.inputs[0], uses)
@@ -192,21 +219,62 @@ def _gradient_parts(
     if total is None or axes_of(total) != one.axes or not _is_kept(folded, total, uses):
         return None
     constant, factors, nodes = factored(uses, total.inputs[0])
-    if constant * (1 if negative is None else -1) != -sign or len(factors) != 2:
+    if constant * (1 if negative is None else -1) != -sign or not _are(factors, p, y):
         return None
+    return [total, *moves, *more, *nodes, *([] if negative is None else [negative])]
+
+
+def _are(factors: Sequence[Tensor], a: Tensor, b: Tensor) -> bool:
+    """Whether the factors are these two, in either order."""
+    if len(factors) != 2:
+        return False
     first, second = factors
-    if not ((first is p and second is y) or (first is y and second is p)):
-        return None
-    inner = [over_total, over_softmax, total, *moves, *more, *nodes]
-    return g, y, inner if negative is None else [*inner, negative]
+    return (first is a and second is b) or (first is b and second is a)
 
 
 def _gradient(node: Node, one: Exponential, g: Tensor, y: Tensor) -> Callable[[Now], tuple[Tensor]]:
     def build(now: Now) -> tuple[Tensor]:
-        given, quotient = now(g), now(y)
-        if not same_shape(given, quotient):
-            given = make(node, "broadcast_to_like", given, quotient)
+        quotient = now(y)
+        given = _spread(node, now(g), quotient)
         total = make(node, "sum", given, axis=one.axes, keepdims=True, dtype=given.type.dtype)
         return (make(node, "subtract", given, make(node, "multiply", quotient, total)),)
+
+    return build
+
+
+def _cancelled(product: Node, e: Tensor, one: Exponential, uses: Uses, groups: Groups) -> dict[Node, Plan]:
+    """The plans of p * e and of p * y, where this product is the former."""
+    constant, factors, inner = factored(uses, product.outputs[0])
+    for p in factors:
+        found = _over_softmax(p, one, uses, groups)
+        if found is None or not _are(factors, p, e):
+            continue
+        g, y = found
+        plans = {product: Plan("gradient_of_log_softmax", _times(product, constant, g, None, y), inner[1:])}
+        for reader in uses.of(y):
+            if reader.op.name != "multiply" or reader.control_inputs:
+                continue
+            constant, others, inner = factored(uses, reader.outputs[0])
+            if _are(others, p, y):
+                build = _times(reader, constant, g, p.op.inputs[1], y)
+                plans[reader] = Plan("gradient_of_log_softmax", build, inner[1:])
+        return plans
+    return {}
+
+
+def _times(
+    node: Node, constant: float, g: Tensor, total: Tensor | None, y: Tensor
+) -> Callable[[Now], tuple[Tensor]]:
+    """constant * g, divided by a total if there is one."""
+
+    def build(now: Now) -> tuple[Tensor]:
+        made = _spread(node, now(g), now(y))
+        if total is not None:
+            made = make(node, "divide", made, now(total))
+        if constant == -1:
+            made = make(node, "negative", made)
+        elif constant != 1:
+            made = make(node, "multiply", made, scalar(node, constant, made.type.dtype))
+        return (made,)
 
     return build

@@ -16,17 +16,8 @@ _ROUNDED_ONCE = frozenset(
     (
         *("add", "subtract", "multiply", "divide", "negative", "abs", "sign", "square", "sqrt", "reciprocal"),
         *("maximum", "minimum", "relu", "where", "cast", "floor", "ceil", "trunc", "round", "copysign"),
-        *(
-            "equal",
-            "not_equal",
-            "less",
-            "less_equal",
-            "greater",
-            "greater_equal",
-            "isnan",
-            "isinf",
-            "isfinite",
-        ),
+        *("equal", "not_equal", "less", "less_equal", "greater", "greater_equal"),
+        *("isnan", "isinf", "isfinite"),
         *("logical_and", "logical_or", "logical_xor", "logical_not"),
         *("bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_invert"),
     )

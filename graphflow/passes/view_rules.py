@@ -11,7 +11,16 @@ from typing import Any
 from graphflow.graph import Node, Tensor
 from graphflow.ops.slicing import FULL, Triple
 from graphflow.passes.operand_rules import ALWAYS, combined
-from graphflow.passes.operands import alias, in_place_of, lies_in_rows, made, maker, respelled, stand_in
+from graphflow.passes.operands import (
+    alias,
+    in_place_of,
+    lies_in_rows,
+    made,
+    maker,
+    respelled,
+    stand_in,
+    tells_sizes,
+)
 from graphflow.passes.rules import Inputs
 
 __all__ = ["VIEWS"]
@@ -81,6 +90,8 @@ def reshaped_twice(node: Node, inputs: Inputs) -> Inputs | None:
         return (alias if both_views else stand_in)(node, x)
     if name in _STRIDED and inner.op.name in _STRIDED and not lies_in_rows(x):
         return _axes_of_size_one(node, inner) if name == inner.op.name else None
+    if not tells_sizes(x, node.attrs.get("shape", ())):
+        return None
     if name in ("reshape", "reshape_like"):
         return respelled(node, made(node, name, x, *inputs[1:], **node.attrs))
     if not node.outputs[0].type.is_static:
@@ -123,6 +134,8 @@ def broadcast_twice(node: Node, inputs: Inputs) -> Inputs | None:
         axes = inner.attrs["axis"]
         if tuple(axes) != tuple(range(len(axes))):
             return None
+    if not tells_sizes(inner.inputs[0], node.attrs["shape"]):
+        return None
     return in_place_of(node, made(node, "broadcast_to", inner.inputs[0], **node.attrs))
 
 

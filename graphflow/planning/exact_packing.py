@@ -129,13 +129,8 @@ def _preferences(packing: Packing, turn: int, chance: random.Random) -> list[flo
     keys = []
     for size, a, b in zip(packing.sizes, packing.firsts, packing.lasts, strict=True):
         span = b - a + 1
-        weight = (
-            span + size / (1 << 60),
-            size + span / (1 << 20),
-            span * size,
-            span * size * size,
-            span * span * size,
-        )[turn % 5]
+        both = span * size
+        weight = (span + size / (1 << 60), size + span / (1 << 20), both, both * size, both * span)[turn % 5]
         keys.append(float(weight) * (1.0 + spread * chance.random()))
     return keys
 
@@ -206,23 +201,18 @@ class _Decision:
 
     def _next_level(self, sky: _Skyline, at: int, choice: _Choices) -> int:
         """The lowest height at which something can lie over a section, if nothing lies on the ground; -1 for none."""
-        heights, section = sky.heights, choice.section
-        wall = min(
-            heights[at - 1] if at else _INFINITE, heights[at + 1] if at + 1 < len(heights) else _INFINITE
-        )
-        left = sky.lefts[at]
-        right = (sky.lefts[at + 1] if at + 1 < len(heights) else len(self.slack)) - 1
+        heights, section, left = sky.heights, choice.section, sky.lefts[at]
+        has_next = at + 1 < len(heights)
+        wall = min(heights[at - 1] if at else _INFINITE, heights[at + 1] if has_next else _INFINITE)
         if choice.has_inside:  # it can lie on what is inside but not over this section
-            least = _INFINITE
+            right = (sky.lefts[at + 1] if has_next else len(self.slack)) - 1
             a, b = (left + 1, right) if section == left else (left, right - 1)
-            for s in range(a, b + 1):
-                for i in self.beginning[s]:
-                    if self.lasts[i] <= b and not self.is_placed[i] and self.sizes[i] < least:
-                        least = self.sizes[i]
-            return -1 if (level := min(wall, heights[at] + least)) >= _INFINITE else level
-        if wall == _INFINITE or self._is_finished(section):
-            return _INFINITE if self._is_finished(section) else -1
-        return wall
+            inside = [i for s in range(a, b + 1) for i in self.beginning[s] if self.lasts[i] <= b]
+            least = min([self.sizes[i] for i in inside if not self.is_placed[i]], default=_INFINITE)
+            wall = min(wall, heights[at] + least)
+        elif self._is_finished(section):
+            return _INFINITE
+        return -1 if wall >= _INFINITE else wall
 
     def _is_finished(self, section: int) -> bool:
         spans = zip(self.is_placed, self.firsts, self.lasts, strict=True)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from graphflow.graph import Node
 from graphflow.op import Trait
-from graphflow.planning.cost import Machine, node_cost
+from graphflow.planning.cost import Calibration, Machine, node_cost
 from graphflow.planning.liveness import order_problem
 from graphflow.planning.schedule import Schedule
 from graphflow.subgraph import Subgraph
@@ -40,11 +39,11 @@ def choose_lanes(
     schedule: Schedule,
     workers: int,
     machine: Machine,
-    measured: Mapping[str, float] | None = None,
+    calibration: Calibration | None = None,
 ) -> LanePlan | None:
     """Lanes for a run, or None where one lane does as well.
 
-    workers: how many threads there are. measured: seconds of nodes by name, from a profiled run.
+    workers: how many threads there are. calibration: what profiled runs said about the model.
     Runs with effects stay on one lane, and so does the commit. O((V + E) log V).
     """
     if workers < 2 or sum(map(_is_large, schedule.order)) < 2:
@@ -59,8 +58,7 @@ def choose_lanes(
     before: list[tuple[int, ...]] = [()] * len(number)
     for task, node in enumerate(subgraph.nodes):
         before[number[node]] = tuple([number[subgraph.nodes[b]] for b in problem.before[task]])
-    known = measured or {}
-    seconds = [known.get(n.name) or node_cost(n, machine).seconds for n in schedule.order[:head]]
+    seconds = [node_cost(n, machine, calibration).seconds for n in schedule.order[:head]]
     pinned = [k for k, n in enumerate(schedule.order[:head]) if n.op.is_control]
     tasks = TaskGraph(tuple(seconds), tuple(before[:head]))
     found = plan_lanes(tasks, workers, pinned=pinned)

@@ -21,6 +21,9 @@ __all__ = ["Fitted", "keep_limit"]
 DESCENTS = 10
 """How often a smaller peak is looked for before the least is said: it is hardly ever found even once."""
 
+MANY = 2_000
+"""Nodes from which on it is not looked for: what the last rung takes is then said to be the least."""
+
 Variant = tuple[str, Callable[[], int]]
 """Another way to plan the same subgraph, in words, and what gives its peak in bytes."""
 
@@ -132,7 +135,7 @@ def _smallest(tasks: Tasks, before: int, measure: Measure) -> tuple[Rewritten, i
         made = rewritten(tasks, steps)
         after = measure(made.subgraph)
         best = (made, after) if after < before else None
-    for _ in range(DESCENTS):
+    for _ in range(DESCENTS if len(tasks.again) < MANY else 0):
         lower = _fit(tasks, before, (before if best is None else best[1]) - 1, measure)
         if lower is None:
             break

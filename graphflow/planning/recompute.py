@@ -31,10 +31,16 @@ Measure = Callable[[Subgraph], int]
 Method = Callable[[int], tuple[Step, ...] | None]
 """Steps that should stay within a number of bytes."""
 
-ROUNDS = 5
-"""How often a rewritten subgraph is measured at most; each round asks for less by what was too much."""
+MEASURES = 5
+"""How often a rewritten subgraph is measured at most."""
 
-TRIES = 6
+NEAR = 0.93
+"""What stays within the limit is good enough if it takes this part of it: less of it might do with less work."""
+
+TRIES = 10
+"""How often the bytes that steps may take are guessed at most."""
+
+ASKED = 6
 """How often a method is asked, for less each time, until its steps stay within what was meant."""
 
 SMALLEST = 2048
@@ -62,25 +68,38 @@ def settled(
     methods: Sequence[Method],
     measure: Measure,
 ) -> tuple[Rewritten, int] | None:
-    """The rewrite by the cheapest of the methods' steps whose measured peak is within the limit, and that peak; None if there is none.
+    """The cheapest rewrite that is found by these methods with a peak within the limit, and that peak; None for none.
 
     now_nbytes: the measured peak of the plain run. What is measured differs from what the steps say by variables,
-    constants, gaps of the arena: the difference is learnt from each measurement.
+    constants, gaps of the arena, and by what is fused later: so the bytes that steps may take are searched for.
     """
-    model = tasks.peak_nbytes
-    room = limit_nbytes - (now_nbytes - model)
     floor = _floor(tasks)
-    for _ in range(ROUNDS):
-        steps = _cheapest_within(room, tasks, methods) if room >= floor else None
+    low, high = (
+        floor - 1,
+        tasks.peak_nbytes,
+    )  # of room: too little for any steps or more than needed, and too much
+    room = min(max(limit_nbytes - now_nbytes + tasks.peak_nbytes, floor), high)
+    best, measures = None, 0
+    for _ in range(TRIES):
+        steps = _cheapest_within(room, tasks, methods)
+        guess = -1
         if steps is None:
-            return None
-        made = rewritten(tasks, steps)
-        measured = measure(made.subgraph)
-        if measured <= limit_nbytes:
-            return made, measured
-        model = peak_of(tasks, steps)
-        room = min(limit_nbytes - (measured - model), room - max(1, room // 100))
-    return None
+            low = room
+        else:
+            made = rewritten(tasks, steps)
+            measured = measure(made.subgraph)
+            measures += 1
+            if measured <= limit_nbytes:
+                best, low = (made, measured), room
+                if measured >= NEAR * limit_nbytes or room == high:
+                    break
+            else:
+                high = room
+                guess = limit_nbytes - (measured - peak_of(tasks, steps))
+        if high - low <= high // 100 or measures == MEASURES:
+            break
+        room = guess if best is None and low < guess < high else (low + high) // 2
+    return best
 
 
 def _cheapest_within(room: int, tasks: Tasks, methods: Sequence[Method]) -> tuple[Step, ...] | None:
@@ -104,7 +123,7 @@ def _floor(tasks: Tasks) -> int:
 
 def _within(room: int, tasks: Tasks, method: Method) -> tuple[Step, ...] | None:
     target = room
-    for _ in range(TRIES):
+    for _ in range(ASKED):
         steps = method(target) if target > 0 else None
         if steps is None:
             return None

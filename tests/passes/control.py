@@ -15,7 +15,7 @@ from graphflow.text import format_graph
 from graphflow.verify import verify
 from tests.passes.control_programs import Outcome, Program, outcome
 
-__all__ = ["body_text", "bound", "check", "text"]
+__all__ = ["body_text", "bound", "check", "text", "vector"]
 
 
 def bound(
@@ -58,13 +58,6 @@ def check(
         assert old.type.dtype == new.type.dtype
         assert not old.type.is_static or old.type == new.type
     return after, expected
-
-
-def line_of(t: Any) -> int:
-    """The user's line of a tensor or node."""
-    return (
-        gf.get_default_graph().as_graph_element(t).op.origin.line if isinstance(t, Tensor) else t.origin.line
-    )
 
 
 def vector(seed: int = 0, n: int = 3) -> np.ndarray[Any, Any]:

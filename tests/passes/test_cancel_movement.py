@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 
 import graphflow as gf
+from graphflow.bind import bind, match_feeds
 from graphflow.op import F
 from graphflow.ops.cast import CAST
 from graphflow.passes.cancel_movement import cancel_movement, cancel_movement_fast
@@ -14,7 +15,7 @@ from graphflow.passes.canonicalize import canonicalize
 from graphflow.passes.cast_rules import holds, same_by_way_of
 from graphflow.subgraph import cut
 from graphflow.text import format_graph
-from graphflow.types import SUPPORTED
+from graphflow.types import SUPPORTED, TensorType
 from tests.passes.exactness import (
     BOOL,
     COMPLEX,
@@ -284,11 +285,19 @@ def test_sizes_may_be_unknown() -> None:
 
 
 def test_unnamed_sizes_keep_their_names() -> None:
-    """What is broadcast to a size of its own does not take another tensor's size for its own."""
+    """A size without a name is known by the node that makes it: its users may speak of it, and it is not dropped."""
     x, y = gf.placeholder("float32", [None]), gf.placeholder("float32", [None])
-    before = cut([F.broadcast_to_like(x, y) + y], (x, y))
+    both = F.broadcast_to_like(x, y)
+    again = gf.broadcast_to(both, (2, *both.type.dims))
+    shaped = gf.reshape(gf.reshape(both, (-1, 1)), (1, *both.type.dims))
+    before = cut([both + y, again, shaped], (x, y))
     after = cancel_movement(before)
     assert [t.type for t in after.outputs] == [t.type for t in before.outputs]
+    values = [np.ones(1, "float32"), np.arange(3, dtype="float32")]
+    shapes = [v.shape for v in values]
+    types = [TensorType(t.type.dtype, shape) for t, shape in zip((x, y), shapes, strict=True)]
+    bound, _ = bind(after, types, match_feeds((x, y), shapes))
+    assert [v.shape for v in run(bound, values)] == [(3,), (2, 3), (1, 3)]
 
 
 def test_devices_and_control_edges_are_respected() -> None:

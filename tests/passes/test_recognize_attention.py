@@ -80,6 +80,8 @@ def test_what_is_left() -> None:
     assert not rewritten(recognize_attention_fast, bound([scores * 1e-9], feeds)).fired
     assert not rewritten(recognize_attention_fast, bound([scores * q[0, 0, 0, 0]], feeds)).fired
     assert not rewritten(recognize_attention_fast, bound([gf.nn.softmax(scores, axis=-2) @ v], feeds)).fired
+    half = gf.nn.softmax(gf.cast(scores, "float16")) @ gf.cast(v, "float16")
+    assert not rewritten(recognize_attention_fast, bound([half], feeds)).fired  # sums of 16 bits may overflow
     wide = _fed([*SHAPES[:2], (2, 4, 12, 12)])
     q, k, v = wide
     result = rewritten(recognize_attention_fast, bound([_attention(q, k, v)], wide))

@@ -70,6 +70,7 @@ EXACT = [
     Row("square(-x)", lambda x: gf.square(-x), "square", NUMBERS),
     Row("square(abs(x))", lambda x: gf.square(gf.abs(x)), "square", REALS),
     Row("abs(-x)", lambda x: gf.abs(-x), "abs", (*SIGNED, *FLOATS, *COMPLEX)),
+    Row("abs(-x) of unsigned", lambda x: gf.abs(-x), "negative", ("uint8", "uint64")),
     Row("abs(abs(x))", lambda x: gf.abs(gf.abs(x)), "abs", (*SIGNED, *FLOATS, *COMPLEX)),
     Row("abs of unsigned", lambda x: gf.abs(x), "", ("uint8", "uint64")),
     Row("abs(square(x))", lambda x: gf.abs(gf.square(x)), "square", FLOATS),

@@ -119,13 +119,6 @@ SPELLINGS: list[tuple[str, Build, Callable[[Any], Any], Any]] = [
     ("gelu", lambda x: x * (0.5 + 0.5 * gf.erf(x * math.sqrt(0.5))), lambda x: x * special.ndtr(x), -9.0),
     ("gelu", lambda x: 0.5 * x * (1 + gf.tanh(_TANH * (x + 0.044715 * x**3))), _cube, -6.0),
     ("gelu", lambda x: (gf.tanh(_TANH * x * (1 + 0.044715 * x * x)) + 1) * (x * 0.5), _cube, -6.0),
-    ("silu", lambda x: x * gf.sigmoid(x), lambda x: np.where(x < -1e9, 0, x * special.expit(x)), -math.inf),
-    (
-        "silu",
-        lambda x: x / (1 + gf.exp(-x)),
-        lambda x: np.where(x < -1e9, 0, x * special.expit(x)),
-        -math.inf,
-    ),
     (
         "mean_of_squares_less_squared_mean",
         lambda x: gf.mean(x * x, -1) - gf.mean(x, -1) ** 2,
@@ -193,8 +186,7 @@ NOT_FOUND: list[Callable[..., Any]] = [
     lambda x: gf.nn.sigmoid_cross_entropy_with_logits(labels=x * 0.0, logits=x),
     lambda x: [*gf.gradients(gf.nn.sigmoid_cross_entropy_with_logits(labels=x * 0.0, logits=x), x)],
     lambda x: gf.log(2 - gf.sigmoid(x)),
-    lambda x: x * gf.sigmoid(-x),
-    lambda x: [x * gf.sigmoid(x), gf.sigmoid(x)],
+    lambda x: x * gf.sigmoid(x),  # fine but at -inf
     lambda x: 0.5 * x * (1 + gf.erf(x / 1.4)),
     lambda x: x * (1 + gf.erf(x / math.sqrt(2))),
     lambda x: 0.5 * x * (1 + gf.erf(gf.square(x) / math.sqrt(2))),
@@ -239,6 +231,11 @@ TRAINED: list[tuple[Callable[..., Any], Callable[..., Any], list[str]]] = [
     # the loss as the user writes it, the stable one, and the rules that make the gradient stable
     (
         lambda z, x: -gf.sum(z * gf.log(_softmax(x)), 1),
+        lambda z, x: gf.nn.softmax_cross_entropy_with_logits(labels=z, logits=x),
+        ["shift", "log_of_softmax", "gradient_of_log_softmax"],
+    ),
+    (
+        lambda z, x: -gf.sum(z * gf.log(gf.exp(x) / gf.sum(gf.exp(x), 1, True)), 1),
         lambda z, x: gf.nn.softmax_cross_entropy_with_logits(labels=z, logits=x),
         ["shift", "log_of_softmax", "gradient_of_log_softmax"],
     ),
@@ -290,7 +287,7 @@ def test_gradients_are_those_of_the_stable_formula(row: int) -> None:
     made, feeds = fetches(naive, "float32", None)
     symbolic = rewritten(stabilize_fast, merge_equal(cut(made, feeds)))
     result = rewritten(stabilize_fast, bound(made, dict.fromkeys(feeds, z)))
-    assert symbolic.fired or row == 9
+    assert symbolic.fired or row == 10
     assert list(dict.fromkeys(result.rules)) == rules
     exact, exact_feeds = fetches(stable, "float64")
     for scale in (1.0, 200.0):

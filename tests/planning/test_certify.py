@@ -286,7 +286,6 @@ def test_what_cannot_be_is_said_with_the_instruction_and_its_line() -> None:
     _refuses(replace(program, commit=0, early_fetches=late), "it can fail, and yet the commit has begun")
     variable = next(n for n, s in enumerate(program.slots) if s.kind is Kind.VARIABLE)
     _refuses(_with(program, 0, outputs=(variable,)), "a variable, is written")
-    at = program.instructions.index(i)
     slots = list(program.slots)
     slots[i.outputs[0]] = slots[i.outputs[0]]._replace(nbytes=8)
     _refuses(replace(program, slots=tuple(slots)), "has not the bytes of")
