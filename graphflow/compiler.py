@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from graphflow import config
 from graphflow.analysis.memory import memory_profile
 from graphflow.backends import backend_for, canonical
 from graphflow.bind import bind, match_feeds
@@ -15,13 +16,14 @@ from graphflow.lowering import Planned, plan_subgraph
 from graphflow.passes.pipeline import Passes, PassRecord, run_passes
 from graphflow.planning.cost import Calibration
 from graphflow.planning.fusion import MIN_NBYTES, FusionSupport
+from graphflow.program import Program
 from graphflow.subgraph import Subgraph, cut
 from graphflow.types import Shape, TensorType
 
 if TYPE_CHECKING:
     from graphflow.planning.limit import Fitted
 
-__all__ = ["Compiled", "Compiler"]
+__all__ = ["Compiled", "Compiler", "check"]
 
 SMALL_CLUSTER_NBYTES = MIN_NBYTES // 64
 """Values from this size on go into clusters where a memory limit asks for it: what they save is memory, not time."""
@@ -101,7 +103,7 @@ class Compiler:
         def fuse_on(device: str) -> FusionSupport:
             return FusionSupport(backend_for(device).cluster_kinds(), self.workers(device), cluster_nbytes)
 
-        return plan_subgraph(
+        planned = plan_subgraph(
             subgraph,
             sizes,
             self.resolve,
@@ -110,6 +112,8 @@ class Compiler:
             workers=self.workers(self.device) if lanes and "lanes" in decisions else 1,
             calibration=self.calibration,
         )
+        check(planned.program, planned.subgraph)
+        return planned
 
     def _within(self, limit: int, subgraph: Subgraph, sizes: Mapping[str, Any], planned: Planned) -> Compiled:
         """A plan that needs at most `limit` bytes, by the ladder of `planning.limit`."""
@@ -148,6 +152,15 @@ class Compiler:
     def resolve(self, asked: str | None) -> str:
         """The device for what a node asks."""
         return self.device if asked is None else canonical(asked)
+
+
+def check(program: Program, subgraph: Subgraph | None = None) -> None:
+    """Certify a program where the settings ask for it. Raises VerifyError."""
+    settings = config.get()
+    if settings.certify or settings.verify:
+        from graphflow.planning.certify import certify  # most runs do not
+
+        certify(program, subgraph, memory_profile(program).peak)
 
 
 def peak_nbytes(planned: Planned) -> int:

@@ -4,6 +4,7 @@
 |-----------------|---------------------------|--------------------------------------------------------------|
 | default_float   | GRAPHFLOW_FLOAT           | dtype of Python floats: "float32" or "float64"               |
 | verify          | GRAPHFLOW_VERIFY          | check the graph between passes and every plan                |
+| certify         | GRAPHFLOW_CERTIFY         | check every plan by the certifier                            |
 | disabled_passes | GRAPHFLOW_DISABLED_PASSES | names of passes that no session runs, with commas in between |
 | loop_limit      | GRAPHFLOW_LOOP_LIMIT      | iterations after which a `while_loop` is called endless      |
 | repeat_limit    | GRAPHFLOW_REPEAT_LIMIT    | equal nodes one line may make before it is warned about      |
@@ -29,6 +30,7 @@ class Settings:
 
     default_float: str = "float32"
     verify: bool = False
+    certify: bool = False
     disabled_passes: tuple[str, ...] = ()
     loop_limit: int = 1_000_000_000
     repeat_limit: int = 1000
@@ -62,6 +64,7 @@ def _from_environment() -> Settings:
     return Settings(
         default_float=os.environ.get("GRAPHFLOW_FLOAT", base.default_float),
         verify=os.environ.get("GRAPHFLOW_VERIFY", "0") not in ("", "0"),
+        certify=os.environ.get("GRAPHFLOW_CERTIFY", "0") not in ("", "0"),
         disabled_passes=tuple(filter(None, os.environ.get("GRAPHFLOW_DISABLED_PASSES", "").split(","))),
         loop_limit=_integer("GRAPHFLOW_LOOP_LIMIT", base.loop_limit),
         repeat_limit=_integer("GRAPHFLOW_REPEAT_LIMIT", base.repeat_limit),

@@ -18,6 +18,7 @@ __all__ = [
     "load_variable",
     "render",
     "run_eagerly",
+    "save_plan",
     "text_of",
     "visualize_function",
 ]
@@ -43,6 +44,13 @@ def render(obj: Any, path: Any = None, **options: Any) -> Any:
     from graphflow.visualize import render as draw
 
     return draw(obj, path, **options)
+
+
+def save_plan(plan: Any, path: Any) -> None:
+    """Write a plan to a file."""
+    from graphflow.save.plan_file import save_plan as save
+
+    save(plan, path)
 
 
 def initial_value(variable: Any) -> None:

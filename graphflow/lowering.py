@@ -13,6 +13,7 @@ from typing import Any
 from graphflow.bind import bind
 from graphflow.graph import Node, Tensor
 from graphflow.ops.fused import FUSED
+from graphflow.passes.remove_transfers import remove_transfers
 from graphflow.planning.arena import Lifetime, plan_arena
 from graphflow.planning.cost import Calibration, Machine
 from graphflow.planning.fusion import Fusion, FusionSupport, fuse
@@ -87,6 +88,9 @@ def plan_subgraph(
     workers: how many lanes there may be. calibration: what profiled runs said of costs.
     """
     placed = place(subgraph, resolve, io_device)
+    if any(d != placed.input_device for d in placed.device.values()):
+        fewer, device = remove_transfers(placed.subgraph, placed.device, placed.input_device)
+        placed = Placed(fewer, device, placed.input_device)
     fusion = Fusion()
     if fuse_on is not None and not is_body:
         placed, fusion = fuse(placed, fuse_on)
@@ -189,7 +193,7 @@ class _Lowering:
         instructions = self._with_frees(pending, set(fetches))
         self.nodes = [node for node, *_ in pending]
         fetched = tuple([self.value[t] for t in subgraph.outputs])
-        arena = self._place_buffers()
+        arena = self._place_buffers(instructions, fetches)
         late = self._late_slots(instructions, commit)
         program = Program(
             tuple(self.slots),
@@ -514,19 +518,39 @@ class _Lowering:
 
         return compile_subgraph(bound, sizes, resolve, device, is_body=True, contiguous=contiguous)
 
-    def _place_buffers(self) -> dict[str, int]:
+    def _place_buffers(self, instructions: tuple[Instruction, ...], fetches: Sequence[int]) -> dict[str, int]:
         """Offsets for every buffer, device by device; fills them into the slots."""
+        self._set_lifetimes(instructions, fetches)
         arena: dict[str, int] = {}
-        ends = [-1, *range(len(self.order.order) + 1)]
-        if self.lanes is not None:  # what runs beside a buffer's last user may still run after it
-            ends = [-1, *itertools.accumulate(self.lanes.until, max), len(self.order.order)]
         for device in dict.fromkeys(b.device for b in self.buffers.values()):
             mine = [b for b in self.buffers.values() if b.device == device]
-            plan = plan_arena([Lifetime(b.nbytes, b.first, ends[b.last + 1]) for b in mine])
+            plan = plan_arena([Lifetime(b.nbytes, b.first, b.last) for b in mine])
             arena[device] = plan.nbytes
             for b, offset in zip(mine, plan.offsets, strict=True):
                 self.slots[b.slot] = self.slots[b.slot]._replace(offset=offset)
         return arena
+
+    def _set_lifetimes(self, instructions: tuple[Instruction, ...], fetches: Sequence[int]) -> None:
+        """When the bytes of each buffer are needed.
+
+        On one lane from the first to the last instruction that touches them or a view of them. On several, what runs
+        beside the last user may still run after it.
+        """
+        if self.lanes is not None:
+            ends = [-1, *itertools.accumulate(self.lanes.until, max), len(self.order.order)]
+            for b in self.buffers.values():
+                b.last = ends[b.last + 1]
+            return
+        spans: dict[int, list[int]] = {n: [-1, -1] for n, b in self.buffers.items() if b.first < 0}
+        root = self.root
+        for number, i in enumerate(instructions):
+            for s in (*i.inputs, *i.outputs):
+                spans.setdefault(root[s], [number, number])[1] = number
+        for s in (*fetches, *self.current.values()):
+            if root[s] in spans:
+                spans[root[s]][1] = len(instructions)
+        for b in self.buffers.values():
+            b.first, b.last = spans.get(b.slot, (b.first, b.last))
 
     def _late_slots(self, instructions: tuple[Instruction, ...], commit: int) -> set[int]:
         """Slots that the commit's own instructions write, and views of them.

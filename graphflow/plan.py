@@ -229,6 +229,10 @@ class Plan:
             lines.append(f"  {format_nbytes(nbytes):>12}  {place}")
         return "\n".join(lines)
 
+    def save(self, path: Any) -> None:
+        """Write the plan to a file, for `gf.load_plan`; see `save.plan_file`. Raises FileError."""
+        hooks.save_plan(self, path)
+
     def render(self, path: Any = None, **options: Any) -> Any:
         """Draw the plan; see `gf.render`."""
         return hooks.render(self, path, **options)

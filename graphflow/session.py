@@ -16,6 +16,7 @@ import numpy as np
 from graphflow.analysis.memory import memory_profile
 from graphflow.backends import backend_for, canonical
 from graphflow.compiler import Compiler
+from graphflow.compiler import check as check_plan
 from graphflow.errors import ArgumentError, FeedError, GraphflowError, MemoryLimitError, SessionError, shorten
 from graphflow.feeds import as_feed
 from graphflow.fetches import Fetches, resolve_fetches
@@ -353,6 +354,7 @@ class Session:
         for template in templates:
             program = None if template is None else template.program_for(shapes)
             if program is not None and (limit is None or memory_profile(program).peak <= limit):
+                check_plan(program)
                 return program
         subgraph = signature.subgraph
         current = subgraph is not None and signature.version == self.graph.version

@@ -8,6 +8,9 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
+# Every plan that a test makes is certified; read when graphflow is imported, here and in what tests start.
+os.environ.setdefault("GRAPHFLOW_CERTIFY", "1")
+
 # Timing says more about the machine than about the test, so neither a deadline nor `too_slow` may fail one.
 _UNTIMED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 

@@ -39,7 +39,6 @@ LAYERS: list[list[str]] = [
     ["graphflow.planning"],
     ["graphflow.analysis"],  # facts about programs
     ["graphflow.plan"],
-    ["graphflow.plan_file"],
     ["graphflow.profile", "graphflow.trace"],
     ["graphflow.backends"],
     ["graphflow.lowering"],
@@ -74,6 +73,7 @@ LAYERS: list[list[str]] = [
 # What may reach upwards, from inside a function only: (importing module, imported module) -> why.
 HOOKS: dict[tuple[str, str], str] = {
     ("graphflow.hooks", "graphflow.session"): "`.eval()`, `.numpy()`, float(t) on tensors",
+    ("graphflow.hooks", "graphflow.save"): "`.save()` on plans",
     ("graphflow.hooks", "graphflow.eager"): "under `gf.eager()`, a node runs as it is made",
     ("graphflow.hooks", "graphflow.text"): "a graph printed",
     ("graphflow.hooks", "graphflow.visualize"): "`.render()` on graphs, plans and tensors",

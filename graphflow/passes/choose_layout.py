@@ -12,9 +12,11 @@ from graphflow.passes.image_layout import (
     FOLDS,
     IMAGES,
     attrs_in,
+    first_cost,
     folds_alike,
     layout_of,
     small_in,
+    transposed_cost,
     turned,
     turned_into,
 )
@@ -23,17 +25,6 @@ from graphflow.passes.minimum_cut import cheapest_choices
 from graphflow.subgraph import Subgraph
 
 __all__ = ["choose_layout_fast"]
-
-FEW_CHANNELS = 8
-"""With fewer channels than this neither layout is better: rows of channels are too short."""
-
-TRANSPOSE, POOLING, CONVOLUTION = 4, 4, 2
-"""Costs for each byte of an image: of reading it transposed, and of working on it with the channels first.
-
-Measured with NumPy 2.4 on one core of an EPYC 7003, for 14 to 56 pixels and 16 to 256 channels, against a copy of a
-transposed image: pooling with channels first takes 0.3 to 6 copies longer (2 at the median), a convolution or one of
-its gradients up to 2 (0.6), a depthwise one 0.1 to 7 (2), and reading a transposed image 1 to 3 longer than reading it.
-"""
 
 WORTH = 0.9
 """Layouts are changed if what they cost then is at most this part of what they cost now."""
@@ -176,20 +167,20 @@ def _is_free(node: Node) -> bool:
 def _chosen(region: _Region, uses: Uses) -> list[int] | None:
     """The layout of each node, or None where the program's own are about as good."""
     own = [region.own_layout(node) for node in region.nodes]
-    costs = [[0, _first_cost(node)] for node in region.nodes]
+    costs = [[0, first_cost(node)] for node in region.nodes]
     apart: dict[tuple[int, int], int] = {}
     for node, k in region.nodes.items():
         costs[k][1 - own[k]] += 1  # of choices that are as good, the one that changes less
         for t in dict.fromkeys(map(region.source, region.images[node])):
             maker = region.nodes.get(t.op)
             if maker is None:
-                costs[k][1 - region.layout[t]] += _transposed(t)
+                costs[k][1 - region.layout[t]] += transposed_cost(t)
             else:
-                apart[maker, k] = _transposed(t)
+                apart[maker, k] = transposed_cost(t)
     for t, layout in region.layout.items():
         maker = region.nodes.get(region.source(t).op)
         if maker is not None and _is_wanted(t, region, uses):
-            costs[maker][1 - layout] += _transposed(t)
+            costs[maker][1 - layout] += transposed_cost(t)
     pairs = [(last, first) for last, first in costs]
     chosen = cheapest_choices(pairs, apart)
     if chosen == own or _total(chosen, pairs, apart) > WORTH * _total(own, pairs, apart):
@@ -200,23 +191,6 @@ def _chosen(region: _Region, uses: Uses) -> list[int] | None:
 def _total(layouts: list[int], costs: list[tuple[int, int]], apart: dict[tuple[int, int], int]) -> int:
     total = sum([pair[layout] for pair, layout in zip(costs, layouts, strict=True)])
     return total + sum([cost for (a, b), cost in apart.items() if layouts[a] != layouts[b]])
-
-
-def _first_cost(node: Node) -> int:
-    """What a node costs more with the channels first."""
-    if node.op.name not in IMAGES:
-        return 0
-    x = node.inputs[0].type
-    channels = x.dims[1] if layout_of(node) == FIRST else x.dims[-1]
-    if channels < FEW_CHANNELS:  # type: ignore[operator]  # an int
-        return 0
-    plain = "groups" in node.attrs and node.attrs["groups"] is not None
-    return (CONVOLUTION if plain else POOLING) * (x.nbytes or 0)
-
-
-def _transposed(t: Tensor) -> int:
-    """What it costs to read an image in the other layout than it has; nothing where it repeats a few numbers."""
-    return 0 if t.op.op.name in ("broadcast_to", "full") else TRANSPOSE * (t.type.nbytes or 0)
 
 
 def _is_wanted(t: Tensor, region: _Region, uses: Uses) -> bool:

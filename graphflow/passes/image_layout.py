@@ -1,4 +1,4 @@
-"""Which nodes depend on where the channels of images are, and the same nodes for the other place."""
+"""Which nodes depend on where the channels of images are, the same nodes for the other place, and what either costs."""
 
 from __future__ import annotations
 
@@ -16,16 +16,30 @@ __all__ = [
     "LAST",
     "Images",
     "attrs_in",
+    "first_cost",
     "folds_alike",
     "layout_of",
     "order_into",
     "small_in",
+    "transposed_cost",
     "turned",
     "turned_into",
 ]
 
 LAST, FIRST = 0, 1
 """[batch, *sizes, channels] and [batch, channels, *sizes]."""
+
+
+FEW_CHANNELS = 8
+"""With fewer channels than this neither layout is better: rows of channels are too short."""
+
+TRANSPOSE, POOLING, CONVOLUTION = 4, 4, 2
+"""Costs for each byte of an image: of reading it transposed, and of working on it with the channels first.
+
+Measured with NumPy 2.4 on one core of an EPYC 7003, for 14 to 56 pixels and 16 to 256 channels, against a copy of a
+transposed image: pooling with channels first takes 0.3 to 6 copies longer (2 at the median), a convolution or one of
+its gradients up to 2 (0.6), a depthwise one 0.1 to 7 (2), and reading a transposed image 1 to 3 longer than reading it.
+"""
 
 
 class Images(NamedTuple):
@@ -130,3 +144,23 @@ def small_in(like: Node, t: Tensor, layout: int, rank: int) -> Tensor:
     if len(dims) < rank:
         t = make(like, "reshape", t, shape=(*([1] * (rank - len(dims))), *dims))
     return turned(like, t, layout)
+
+
+# --- costs ------------------------------------------------------------------------------------------
+
+
+def first_cost(node: Node) -> int:
+    """What a node costs more with the channels first."""
+    if node.op.name not in IMAGES:
+        return 0
+    x = node.inputs[0].type
+    channels = x.dims[1] if layout_of(node) == FIRST else x.dims[-1]
+    if channels < FEW_CHANNELS:  # type: ignore[operator]  # an int
+        return 0
+    plain = "groups" in node.attrs and node.attrs["groups"] is not None
+    return (CONVOLUTION if plain else POOLING) * (x.nbytes or 0)
+
+
+def transposed_cost(t: Tensor) -> int:
+    """What it costs to read an image in the other layout than it has; nothing where it repeats a few numbers."""
+    return 0 if t.op.op.name in ("broadcast_to", "full") else TRANSPOSE * (t.type.nbytes or 0)

@@ -19,6 +19,7 @@ from graphflow.subgraph import Subgraph
 from graphflow.types import Dim
 
 __all__ = [
+    "ROUNDED_ONCE",
     "UNIFORM",
     "Readers",
     "alias",
@@ -33,6 +34,7 @@ __all__ = [
     "maker",
     "one_value",
     "one_constant",
+    "reads_any_layout",
     "respelled",
     "right_constant",
     "stand_in",
@@ -191,6 +193,26 @@ def lies_in_rows(t: Tensor) -> bool:
         seen = node.op.view(node.inputs[0].type, node.outputs[0].type, node.attrs, in_rows)
         in_rows = True if seen is None else seen
     return in_rows
+
+
+ROUNDED_ONCE = frozenset(
+    (
+        *("add", "subtract", "multiply", "divide", "negative", "abs", "sign", "square", "sqrt", "reciprocal"),
+        *("maximum", "minimum", "relu", "where", "cast", "floor", "ceil", "trunc", "round", "copysign"),
+        *("equal", "not_equal", "less", "less_equal", "greater", "greater_equal"),
+        *("isnan", "isinf", "isfinite"),
+        *("logical_and", "logical_or", "logical_xor", "logical_not"),
+        *("bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_invert"),
+    )
+)
+"""Elementwise ops whose results, of real operands, IEEE 754 leaves no choice: however their operands lie in memory."""
+
+
+def reads_any_layout(user: Node | None) -> bool:
+    """Whether a reader gives the same bits however its operand lies in memory; None stands for a fetch."""
+    if user is None or user.op.name == "assign":
+        return True
+    return user.op.name in ROUNDED_ONCE and all(kind(t) != "c" for t in user.inputs)
 
 
 # --- new nodes ------------------------------------------------------------------------------------

@@ -44,14 +44,17 @@ def _any_order(node: Node) -> bool:
 
 def folded_alone(node: Node, inputs: Inputs) -> Inputs | None:
     """A reduction over axes of size 1 is what is there; not a sum of floats, which makes 0.0 of -0.0."""
-    x, axes = inputs[0], _axes(node)
+    x, axes = inputs[0], node.attrs["axis"]
     shape = x.type.shape
-    if axes is None or shape is None or any(type(shape[a]) is not int or shape[a] != 1 for a in axes):
+    if shape is None:
         return None
+    for d in shape if axes is None else [shape[a] for a in axes]:
+        if type(d) is not int or d != 1:
+            return None
     if node.op.name in ("sum", "prod") and not _any_order(node):
         if node.op.name == "sum" or kind(x) == "c" or x.type.dtype != node.outputs[0].type.dtype:
             return None
-    return _without(node, x, () if node.attrs["keepdims"] else axes)
+    return _without(node, x, () if node.attrs["keepdims"] else _axes(node) or ())
 
 
 def _without(node: Node, x: Tensor, axes: tuple[int, ...]) -> Inputs | None:

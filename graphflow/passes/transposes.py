@@ -4,25 +4,13 @@ from __future__ import annotations
 
 from graphflow.graph import Node, Tensor
 from graphflow.passes.operand_rules import ALWAYS, OperandRules
-from graphflow.passes.operands import Readers, in_place_of, maker
+from graphflow.passes.operands import ROUNDED_ONCE, Readers, in_place_of, kind, maker, reads_any_layout
 from graphflow.passes.rules import Inputs
 
 __all__ = ["transposes_around"]
 
-_MOST_NODES = 24
+_MOST_NODES = 12
 """Nodes between two transposes that are looked through."""
-
-_ROUNDED_ONCE = frozenset(
-    (
-        *("add", "subtract", "multiply", "divide", "negative", "abs", "sign", "square", "sqrt", "reciprocal"),
-        *("maximum", "minimum", "relu", "where", "cast", "floor", "ceil", "trunc", "round", "copysign"),
-        *("equal", "not_equal", "less", "less_equal", "greater", "greater_equal"),
-        *("isnan", "isinf", "isfinite"),
-        *("logical_and", "logical_or", "logical_xor", "logical_not"),
-        *("bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_invert"),
-    )
-)
-"""Elementwise ops whose results, of real operands, IEEE 754 leaves no choice: however their operands lie in memory."""
 
 
 def transposes_around(readers: Readers, *, exact: bool) -> OperandRules:
@@ -35,11 +23,13 @@ def transposes_around(readers: Readers, *, exact: bool) -> OperandRules:
         axes = node.attrs["axes"]
         if axes is None or not inputs[0].op.op.is_elementwise or any(a < 0 for a in axes):
             return None
+        if exact and inputs[0].op.op.name not in ROUNDED_ONCE:
+            return None
         back = tuple(sorted(range(len(axes)), key=axes.__getitem__))
         cone = _between(inputs[0], back, exact)
         if not cone or not readers.only_one(*[part.outputs[0] for part in cone]):
             return None
-        if exact and not all(_cannot_tell(user) for user in readers.users(node.outputs[0])):
+        if exact and not all(reads_any_layout(user) for user in readers.users(node.outputs[0])):
             return None
         new: dict[Tensor, Tensor] = {}
         for part in cone:
@@ -66,9 +56,9 @@ def _between(t: Tensor, axes: tuple[int, ...], exact: bool) -> list[Node] | None
         part = t.op
         if not part.op.is_elementwise or part.control_inputs or len(found) == _MOST_NODES:
             return None
-        if exact and part.op.name not in _ROUNDED_ONCE:
+        if exact and part.op.name not in ROUNDED_ONCE:
             return None
-        if t.type.shape is None or len(t.type.shape) != len(axes) or any(_is_complex(x) for x in part.inputs):
+        if t.type.shape is None or len(t.type.shape) != len(axes) or any(kind(x) == "c" for x in part.inputs):
             return None
         found.append(part)
         stack.extend(part.inputs)
@@ -77,14 +67,3 @@ def _between(t: Tensor, axes: tuple[int, ...], exact: bool) -> list[Node] | None
 
 def _untransposed(t: Tensor) -> Tensor:
     return t if t.type.shape == () else t.op.inputs[0]
-
-
-def _is_complex(t: Tensor) -> bool:
-    return t.type.dtype.kind == "c"
-
-
-def _cannot_tell(user: Node | None) -> bool:
-    """Whether a reader gives the same bits however its operand lies in memory; None stands for a fetch."""
-    if user is None or user.op.name == "assign":
-        return True
-    return user.op.name in _ROUNDED_ONCE and not any(_is_complex(t) for t in user.inputs)

@@ -43,7 +43,12 @@ def permuted_twice(node: Node, inputs: Inputs) -> Inputs | None:
 
 def permuted_in_place(node: Node, inputs: Inputs) -> Inputs | None:
     axes = node.attrs["axes"]
-    return alias(node, inputs[0]) if axes is not None and axes == tuple(range(len(axes))) else None
+    if axes is None:
+        return None
+    for k, a in enumerate(axes):
+        if a != k:
+            return None
+    return alias(node, inputs[0])
 
 
 def _flipped(node: Node) -> frozenset[int] | None:

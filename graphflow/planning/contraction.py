@@ -106,14 +106,16 @@ class _Contraction:
 
     def add(self, task: int, waits: tuple[int, ...]) -> None:
         """Begin a group, let others join it, or let it join another."""
-        home, uses = self.home, self.uses[task]
-        before = tuple(dict.fromkeys([home[t] for t in waits])) if len(waits) > 1 else waits
-        if len(waits) == 1 and home[waits[0]] != waits[0]:
-            before = (home[waits[0]],)
+        home, uses, before = self.home, self.uses[task], waits
+        for t in waits:
+            if home[t] != t:
+                before = tuple(dict.fromkeys([home[t] for t in waits]))
+                break
         self.before[task] = before
-        self.frees_nothing[task] = not uses or self.kept.issuperset(uses)
+        if self.n_after[task] == 1:
+            self.frees_nothing[task] = not uses or self.kept.issuperset(uses)
         for number in before:
-            if self.frees_nothing[number] and self.n_after[number] == 1:
+            if self.frees_nothing[number]:
                 self._take_in(number, task)
         if not (self.reuses[task] and len(self.makes[task]) == 1 and self._append(task)):
             self.is_group[task] = True
@@ -158,7 +160,7 @@ class _Contraction:
         self.uses[group] = tuple(dict.fromkeys([*mine, *self.uses[number]]))
         self.reuses[group] = reuses
         self.workspace[group] = hidden
-        self.frees_nothing[group] = kept.issuperset(self.uses[group])
+        self.frees_nothing[group] = self.n_after[group] == 1 and kept.issuperset(self.uses[group])
 
     def _append(self, group: int) -> bool:
         """Run `group` right after an earlier group that makes the bytes which it turns into its result."""
@@ -182,8 +184,8 @@ class _Contraction:
             self.makes[number] = self.makes[group]
             rest = [x for x in self.uses[group] if x != b]
             self.uses[number] = tuple(dict.fromkeys([*self.uses[number], *rest]))
-            self.frees_nothing[number] = self.kept.issuperset(self.uses[number])
-            self.n_after[number] += self.n_after[group] - 1
+            n_after = self.n_after[number] = self.n_after[number] + self.n_after[group] - 1
+            self.frees_nothing[number] = n_after == 1 and self.kept.issuperset(self.uses[number])
             for g in before:
                 if g != number:
                     self.n_after[g] -= 1

@@ -143,14 +143,14 @@ TASKS_A_LOOK = 20
 
 
 def improved(
-    problem: OrderProblem, linked: Links, order: list[int], enough: int, looks: int
+    problem: OrderProblem, linked: Links, order: list[int], live: list[int], enough: int, looks: int
 ) -> tuple[list[int], int]:
     """(an order, its peak in bytes): `order` with the tasks around its peak in a better order, again and again.
 
-    enough: bytes: no order has a lower peak. looks: as for `exact_order`, over all searches; a walk over all tasks, of
+    live: its live bytes. enough: bytes: no order has a lower peak. looks: as for `exact_order`, over all searches; a walk over all tasks, of
     which there is one for each time that it gets better, counts as some too.
     """
-    windows = _Windows(problem, linked, order)
+    windows = _Windows(problem, linked, order, live)
     better = True
     while better and looks > 0 and windows.peak > enough:
         better, taken = windows.improve(enough, looks)
@@ -161,11 +161,11 @@ def improved(
 class _Windows:
     """An order that is changed piece by piece, and what is live along it."""
 
-    def __init__(self, problem: OrderProblem, linked: Links, order: list[int]) -> None:
+    def __init__(self, problem: OrderProblem, linked: Links, order: list[int], live: list[int]) -> None:
         self.problem = problem
         self.lasting = linked.lasting
         self.order = list(order)
-        self.live = live_nbytes(problem, order)
+        self.live = list(live)
         self.peak = max(self.live, default=0)
         self.next = self._below_peak()
         self.last = [-1] * len(problem.nbytes)  # the position of the last task that makes or uses a buffer

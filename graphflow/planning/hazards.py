@@ -92,10 +92,9 @@ class _Bytes:
         """Enter an instruction; gives the earlier ones that must have finished before it begins."""
         written = dict.fromkeys(self._root(s) for s in (*i.outputs, *i.frees) if not i.is_view)
         read = dict.fromkeys(self._root(s) for s in i.inputs)
+        read.update(dict.fromkeys(s for s in i.inputs if self._root(s) != s))
         if i.is_view:  # shares what it shows; where it is rebuilt at each run, its own slot is written too
             written.update(dict.fromkeys((*i.outputs, *i.frees)))
-        else:
-            read.update(dict.fromkeys(s for s in i.inputs if self._root(s) != s))
         for s in read:
             for part in self._parts(s):
                 if part.writer >= 0:

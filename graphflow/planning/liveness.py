@@ -121,7 +121,8 @@ class _Builder:
         task_of: dict[Node, int] = {}
         sorts: dict[Op, int] = {}
         into_variables = {w.producer for w in self.writes.values() if w.direct}
-        before, makes, uses, reuses, root = self.before, self.makes, self.uses, self.reuses, self.root
+        before, makes, uses, reuses = self.before, self.makes, self.uses, self.reuses
+        root, nbytes = self.root, self.nbytes
         for task, node in enumerate(self.subgraph.nodes):
             op = node.op
             sort = sorts.get(op)
@@ -149,7 +150,8 @@ class _Builder:
                 if node not in into_variables:
                     made = self._made(node)
                     if op.in_place and used:
-                        taken = self._reusable(node, used)
+                        if len(made) > 1 or nbytes[made[0]] in [nbytes[b] for b in used]:
+                            taken = self._reusable(node)
             elif sort == _ASSIGN:
                 self._after_reads(task, node, earlier)
                 made, copies = self._assigned(node)
@@ -254,14 +256,12 @@ class _Builder:
             self.nbytes.append(-(-size // ALIGNMENT) * ALIGNMENT if planned else size)
         return (first,) if len(outputs) == 1 else tuple(range(first, len(self.nbytes)))
 
-    def _reusable(self, node: Node, used: Mapping[int, None]) -> tuple[int, ...]:
+    def _reusable(self, node: Node) -> tuple[int, ...]:
         """Buffers of inputs whose bytes an output may take over: none that is seen through a view too."""
-        nbytes, root, planned = self.nbytes, self.root, self.planned
+        root, planned = self.root, self.planned
         found: dict[int, None] = {}
         for k, t in enumerate(node.outputs):
-            made = root[t]
-            size = nbytes[made]
-            if not planned[made] or size not in [nbytes[b] for b in used]:
+            if not planned[root[t]]:
                 continue
             if node.op is FUSED:
                 donors = tuple([node.inputs[d] for d in node.attrs["body"].reuses[k]])

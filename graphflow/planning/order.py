@@ -13,7 +13,7 @@ EXACT_TASKS = 12
 """Problems of up to this many tasks are searched to the end."""
 
 MANY_TASKS = 5_000
-"""Larger problems are tried with two rules only."""
+"""Larger problems are tried with two rules only, and those ten times as large are not searched: time stays linear."""
 
 LOOKS = 5_000
 """Looks at tasks that the searches of a larger problem may take: 5 to 10 ms in all."""
@@ -35,20 +35,23 @@ def best_order(problem: OrderProblem) -> tuple[int, ...]:
     smaller = contracted.problem
     linked = links(smaller)
     order, reached = list(range(len(smaller.before))), peak
+    best: list[int] = []
     for rule in LIST_ORDERS if len(order) <= MANY_TASKS else LIST_ORDERS[:2]:
         tried = rule(smaller, linked)
         live = live_nbytes(smaller, tried)
         highest = max(live)
         if highest < reached:
-            order, reached = tried, highest
-            enough = max(enough, bound_nbytes(smaller, tried[live.index(highest)]))
+            order, reached, best = tried, highest, live
+            if len(order) <= MANY_TASKS:
+                enough = max(enough, bound_nbytes(smaller, tried[live.index(highest)]))
             if reached <= enough:
                 break
     if reached > enough:
-        if len(order) > EXACT_TASKS:
-            order, reached = improved(smaller, linked, order, enough, LOOKS)
-        else:
+        if len(order) <= EXACT_TASKS:
             found = exact_order(smaller, reached, enough)[0]
             if found is not None:
                 return contracted.expanded(found)
+        elif len(order) <= 10 * MANY_TASKS:
+            live = best or live_nbytes(smaller, order)
+            order, reached = improved(smaller, linked, order, live, enough, LOOKS)
     return contracted.expanded(order) if reached < peak else tuple(program)

@@ -9,6 +9,7 @@ import pytest
 
 from graphflow.op import OPS, F, load_all
 from tests.ops.reference_page import facades, facts, functions_without_docs, gradient_of, page
+from tests.ops.table import INTERNAL
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "ops.md"
 

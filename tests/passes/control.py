@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-import graphflow as gf
 from graphflow.graph import Node, Tensor
 from graphflow.passes.bodies import body_subgraph
 from graphflow.subgraph import Subgraph

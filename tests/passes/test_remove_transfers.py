@@ -63,8 +63,8 @@ def _moved(fetches: list[Any], feeds: Any, toy: ToyBackend, monkeypatch: Any) ->
     counts, results = [], []
     for patched in (False, True):
         with monkeypatch.context() as patch:
-            if patched:
-                patch.setattr(lowering, "place", lambda s, resolve, io_device: removed(s))
+            if not patched:
+                patch.setattr(lowering, "remove_transfers", lambda s, device, i: (s, dict(device)))
             with gf.Session(optimize=False) as session:
                 session.run(fetches, feeds)
                 toy.moved = 0
