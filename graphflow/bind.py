@@ -85,7 +85,7 @@ def bind(
         bound = detached(t.op, OPS["placeholder"], (), attrs).outputs[0]
         new[t] = bound
         inputs.append(bound)
-    if not new:
+    if not new and not known:
         return subgraph, known
     moved: dict[Node, Node] = {}
     nodes = []
@@ -115,6 +115,8 @@ def bind(
                 learn_sizes(old.type, t.type, known)
         moved[node] = fresh
         nodes.append(fresh)
+    if not new and not moved:
+        return subgraph, known
     outputs = tuple([new.get(t, t) for t in subgraph.outputs])
     targets = tuple([moved.get(n, n) for n in subgraph.targets])
     return Subgraph(tuple(nodes), tuple(inputs), outputs, targets), known

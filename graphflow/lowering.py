@@ -22,7 +22,7 @@ from graphflow.planning.lane_choice import LanePlan, choose_lanes
 from graphflow.planning.placement import Placed, place
 from graphflow.planning.schedule import Schedule, schedule
 from graphflow.program import Instruction, Kind, Place, Program, Slot
-from graphflow.subgraph import Subgraph, prune
+from graphflow.subgraph import Subgraph
 from graphflow.types import STRING, DimLike, TensorType, substitute
 
 __all__ = [
@@ -508,8 +508,7 @@ class _Lowering:
 
     def _body(self, body: Any, node: Node, contiguous: bool) -> Program:
         types = [TensorType(t.type.dtype, substitute(t.type.shape, self.sizes)) for t in body.inputs]
-        nodes = tuple(body.graph.operations)
-        whole = prune(Subgraph(nodes, tuple(body.inputs), tuple(body.outputs), tuple(body.effects)))
+        whole = Subgraph(body.nodes, body.inputs, body.outputs, body.effects)
         bound, sizes = bind(whole, types, self.sizes)
         device = self.placed.device[node]
 

@@ -251,6 +251,16 @@ class Executable:
                     self._learn(target, value)
 
             return apart
+        if i.bodies:
+
+            def whole() -> None:
+                value = function(*fetch())
+                if value is not None:  # what nothing needs of a scan
+                    env[target] = value = contiguous(value)
+                    if self._sizes_matter:
+                        self._learn(target, value)
+
+            return whole
         if self._sizes_matter and not self.program.slots[target].type.is_static:
 
             def measured() -> None:

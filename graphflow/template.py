@@ -296,8 +296,8 @@ def _size_nodes(subgraph: Subgraph) -> tuple[list[_SizeNode], dict[Tensor, int]]
     found: list[_SizeNode] = []
     place_of: dict[Tensor, int] = {}
     for node in subgraph.nodes:
-        if not can_fold(node):
-            continue
+        if not can_fold(node) or (node.op.is_view and node.outputs[0].type.rank > 1):
+            continue  # what reads a strided view may add in another order
         out = node.outputs[0].type
         if out.nbytes is None or out.nbytes > FOLD_NBYTES:
             continue

@@ -292,6 +292,8 @@ class Variable(Operators):
         graph = get_default_graph()
         if isinstance(graph, BodyGraph) and graph is not self.graph:
             self._read_in(graph)  # the construct needs the value from before, for the branch not taken
+            if value.graph is not graph:
+                value = graph.capture(value)
             graph.reads[self] = graph.writes[self] = value
             return value
         with scoped(graph=self.graph, prefix=self._scope + "/", device=self.handle.op.device):

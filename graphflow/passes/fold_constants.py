@@ -42,7 +42,8 @@ def fold_constants(subgraph: Subgraph) -> Subgraph:
         nbytes = node.outputs[0].type.nbytes
         if nbytes is None or nbytes > FOLD_NBYTES:
             return None
-        return (_folded(node),)
+        folded = _folded(node)
+        return None if folded is None else (folded,)
 
     return subgraph.rewrite(replace)
 
@@ -78,8 +79,10 @@ def _stand_in(t: Tensor) -> np.ndarray[Any, Any]:
     return np.broadcast_to(np.zeros((), t.type.dtype), t.type.shape)  # type: ignore[arg-type]
 
 
-def _folded(node: Node) -> Tensor:
+def _folded(node: Node) -> Tensor | None:
     with np.errstate(all="ignore"):
         value = node.op.kernel(np, *[_stand_in(t) for t in node.inputs], **node.attrs)  # type: ignore[misc]
+    if node.op.is_view and value.ndim and not value.flags.c_contiguous:
+        return None  # what reads a strided view may add in another order
     array = np.array(value, dtype=node.outputs[0].type.dtype, order="C")
     return detached(node, CONSTANT, (), {"value": Literal(array)}).outputs[0]

@@ -13,6 +13,7 @@ from graphflow.errors import ArgumentError, shorten
 from graphflow.graph import Node
 from graphflow.passes.cancel_movement import cancel_movement, cancel_movement_fast
 from graphflow.passes.canonicalize import canonicalize
+from graphflow.passes.choose_layout import choose_layout_fast
 from graphflow.passes.einsum_path import einsum_path, einsum_path_fast
 from graphflow.passes.factor import factor, factor_fast
 from graphflow.passes.fold_batch_norm import fold_batch_norm_fast
@@ -22,6 +23,7 @@ from graphflow.passes.hoist_invariants import hoist_invariants
 from graphflow.passes.merge_equal import merge_equal
 from graphflow.passes.optimize_bodies import optimize_bodies
 from graphflow.passes.order_products import order_products, order_products_fast
+from graphflow.passes.prune import prune
 from graphflow.passes.prune_dependencies import prune_dependencies
 from graphflow.passes.recognize_attention import recognize_attention_fast
 from graphflow.passes.resolve_likes import resolve_likes
@@ -60,19 +62,20 @@ class Pass:
     symbolic: Callable[[Subgraph], Subgraph] | None = None
 
 
-IN_BODIES = (
-    merge_equal,
-    simplify,
-    cancel_movement,
-    resolve_likes,
-    sink_broadcasts,
-    fold_constants,
+IN_BODIES: tuple[tuple[str, Callable[[Subgraph], Subgraph]], ...] = (
+    ("prune_dependencies", prune_dependencies),
+    ("merge_equal", merge_equal),
+    ("simplify", simplify),
+    ("cancel_movement", cancel_movement),
+    ("resolve_likes", resolve_likes),
+    ("sink_broadcasts", sink_broadcasts),
+    ("fold_constants", fold_constants),
+    ("simplify_captures", simplify_captures),
+    ("simplify_control_flow", simplify_control_flow),
+    ("prune", prune),
+    ("hoist_invariants", hoist_invariants),
 )
 """What runs inside branches and loops, all of it exact."""
-
-
-def _optimize_bodies(subgraph: Subgraph) -> Subgraph:
-    return optimize_bodies(subgraph, IN_BODIES)
 
 
 BEFORE_BIND: tuple[Pass, ...] = (
@@ -89,17 +92,23 @@ BEFORE_BIND: tuple[Pass, ...] = (
 """Passes that need no sizes: run once for the fetches and the types of the feeds."""
 
 AFTER_BIND: tuple[Pass, ...] = (
-    Pass("simplify_control_flow", simplify_control_flow),
-    Pass("simplify_captures", simplify_captures),
-    Pass("hoist_invariants", hoist_invariants),
     Pass("resolve_likes", resolve_likes, symbolic=partial(resolve_likes, symbolic=True)),
     Pass("sink_broadcasts", sink_broadcasts, symbolic=partial(sink_broadcasts, symbolic=True)),
     Pass("fold_constants", fold_constants, symbolic=fold_constants),
+    Pass("stabilize", None, stabilize_fast),
+    Pass("simplify_captures", simplify_captures, symbolic=simplify_captures),
+    Pass("simplify_control_flow", simplify_control_flow, symbolic=simplify_control_flow),
+    Pass("prune", prune, symbolic=prune),
+    Pass("optimize_bodies", partial(optimize_bodies, passes=tuple([f for _, f in IN_BODIES]))),
+    Pass("hoist_invariants", hoist_invariants),
+    Pass("prune_dependencies", prune_dependencies, symbolic=prune_dependencies),
+    Pass("merge_equal", merge_equal, symbolic=merge_equal),
     Pass("fold_batch_norm", None, fold_batch_norm_fast),
     Pass("recognize_attention", None, recognize_attention_fast),
     Pass("order_products", order_products, order_products_fast),
     Pass("einsum_path", einsum_path, einsum_path_fast),
-    Pass("optimize_bodies", _optimize_bodies),
+    Pass("choose_layout", None, choose_layout_fast),
+    Pass("merge_equal", merge_equal, symbolic=merge_equal),
 )
 """Passes that read sizes: run for each new set of shapes."""
 
@@ -166,13 +175,16 @@ def choose_passes(optimize: Any) -> Passes:
             named = wanted is not known and p.exact is None
             function = (p.fast or p.exact) if fast or named else p.exact
             if p.name in wanted and p.name not in disabled and function is not None:
+                if p.name == "optimize_bodies":
+                    allowed = [f for name, f in IN_BODIES if name in wanted and name not in disabled]
+                    function = partial(optimize_bodies, passes=tuple(allowed))
                 found.append((p.name, function))
         return tuple(found)
 
     planning = tuple([p for p in PLANNING if p in wanted and p not in disabled])
-    forms = {p.name: p.exact for p in (*BEFORE_BIND, *AFTER_BIND)}
     before, after = chosen(BEFORE_BIND), chosen(AFTER_BIND)
-    exact = all(forms[name] is function for name, function in (*before, *after))
+    rounding = [p.fast for p in (*BEFORE_BIND, *AFTER_BIND) if p.fast is not None]
+    exact = not any(function in rounding for _, function in (*before, *after))
     return Passes(before, after, planning, exact)
 
 
@@ -198,7 +210,7 @@ def run_passes(
     first = subgraph
     done: dict[Callable[[Subgraph], Subgraph], Subgraph] = {}
     for name, function in passes:
-        if done.get(function) is subgraph:
+        if log is None and done.get(function) is subgraph:
             continue  # nothing has changed since it ran last
         if log is None:
             changed = function(subgraph)
@@ -221,6 +233,6 @@ def _record(
     gone = set(before.nodes).difference(after.nodes)
     for r in replaced:
         gone.discard(r.node)
-    kept = {n.id for n in after.nodes}  # rebuilt with other inputs
-    dropped = tuple([n for n in before.nodes if n in gone and n.id not in kept])
+    kept = {(n.graph, n.id) for n in after.nodes}  # rebuilt with other inputs
+    dropped = tuple([n for n in before.nodes if n in gone and (n.graph, n.id) not in kept])
     return PassRecord(name, seconds, len(before.nodes), len(after.nodes), tuple(replaced), dropped)

@@ -120,7 +120,7 @@ class _Writer:
             made = detached(t.op, SPILL, (value,), {}, (), name)
         else:
             made = detached(t.op, TRANSFER, (value,), {"source": device, "target": host}, (), name)
-        self.aside[t] = self._add(made, t.op, device and host).outputs[0]
+        self.aside[t] = self._add(made, t.op, host).outputs[0]
 
     def _restore(self, t: Tensor) -> Node:
         name = f"{t.op.name}/back"
@@ -132,7 +132,7 @@ class _Writer:
             ends = {"source": host, "target": device}
             made = detached(t.op, TRANSFER, (self.aside[t],), ends, self.after, name)
         self.current[t] = made.outputs[0]
-        return self._add(made, t.op, device)
+        return self._add(made, t.op, device or host)
 
 
 def _same(a: Sequence[object], b: Sequence[object]) -> bool:

@@ -142,7 +142,7 @@ def _pinned(nodes: Sequence[Node], problem: OrderProblem, subgraph: Subgraph) ->
         op = node.op
         if op.is_source or op.name in ("read", "no_op"):
             continue
-        if is_single_call(node) and node.outputs[0] not in fetched:
+        if (op.is_view or op.takes_out) and is_single_call(node) and node.outputs[0] not in fetched:
             shows = op.is_view and not problem.makes[k]
             if node.inputs[0].op in free if shows else op.takes_out:
                 free.add(node)

@@ -149,12 +149,8 @@ def bound_nbytes(problem: OrderProblem, task: int) -> int:
     They are those that it makes, and those that it or an earlier task makes and it or a later one uses, where
     earlier and later are meant of every order. O(tasks + edges + uses).
     """
-    after: list[list[int]] = [[] for _ in problem.before]
-    for t, found in enumerate(problem.before):
-        for b in found:
-            after[b].append(t)
     nbytes, makes, uses = problem.nbytes, problem.makes, problem.uses
-    earlier, later = _reached(task, problem.before), _reached(task, after)
+    earlier, later = _earlier(problem, task), _later(problem, task)
     made = {b for t in earlier for b in makes[t]}
     needed = {b for t in later for b in uses[t]}.union(problem.kept)
     own = makes[task]
@@ -168,13 +164,26 @@ def bound_nbytes(problem: OrderProblem, task: int) -> int:
     return total
 
 
-def _reached(task: int, edges: Sequence[Sequence[int]]) -> list[int]:
-    """The tasks at the end of a path from `task`, without it."""
-    found = [task]
-    seen = {task}
+def _earlier(problem: OrderProblem, task: int) -> list[int]:
+    """The tasks that come before `task` in every order."""
+    before = problem.before
+    found, seen = list(before[task]), set(before[task])
     for t in found:
-        for n in edges[t]:
-            if n not in seen:
-                seen.add(n)
-                found.append(n)
-    return found[1:]
+        for b in before[t]:
+            if b not in seen:
+                seen.add(b)
+                found.append(b)
+    return found
+
+
+def _later(problem: OrderProblem, task: int) -> list[int]:
+    """The tasks that come after `task` in every order: no task has a lower number than one that comes before it."""
+    before = problem.before
+    found, seen = [], {task}
+    for t in range(task + 1, len(before)):
+        for b in before[t]:
+            if b in seen:
+                seen.add(t)
+                found.append(t)
+                break
+    return found

@@ -81,9 +81,13 @@ def _after_writes(nodes: Sequence[Node]) -> set[Node]:
 
 def is_single_call(node: Node) -> bool:
     """True for nodes that every backend runs as one call that cannot fail: they may follow a write."""
-    if not (node.op.is_view or node.op.is_single_call) or not node.op.is_silent:
+    op = node.op
+    if not (op.is_view or op.is_single_call) or not op.is_silent:
         return False
-    return all(t.type.is_static for t in (*node.inputs, *node.outputs))
+    for t in node.inputs:
+        if not t.type.is_static:
+            return False
+    return all(t.type.is_static for t in node.outputs)
 
 
 def _producers(subgraph: Subgraph, assigns: list[Node]) -> dict[Node, Node]:

@@ -20,7 +20,7 @@ from graphflow.program import Program
 from graphflow.runtime import VariableStore, load
 from graphflow.subgraph import Subgraph, cut
 
-__all__ = ["Layered", "built", "chain", "layered", "measure", "program_of", "run", "traced_run"]
+__all__ = ["Layered", "bits", "built", "chain", "layered", "measure", "program_of", "run", "traced_run"]
 
 WIDTH = 16
 
@@ -156,3 +156,8 @@ def traced_run(case: Layered, subgraph: Subgraph) -> tuple[list[Any], int]:
         tracemalloc.stop()
     results += executable.run(case.feeds)
     return [*results, *[store.arrays[name] for name in case.variables]], peak
+
+
+def bits(results: list[Any]) -> list[bytes]:
+    """The bytes of each result."""
+    return [np.asarray(r).tobytes() for r in results]
