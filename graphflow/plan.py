@@ -190,6 +190,7 @@ class Plan:
         m = self.memory
         calls = sum(not i.is_view for i in self.program.instructions)
         yield f"plan for {self.device}: {len(self.order)} nodes, {calls} kernel calls"
+        yield from self._what_was_done()
         yield (
             f"memory    {format_nbytes(self.peak_nbytes)} at most: variables {format_nbytes(m.variables)}, "
             f"constants {format_nbytes(m.constants)}, arena {format_nbytes(m.arena)} "
@@ -214,13 +215,37 @@ class Plan:
             f"compute   {self.flops:,} operations, {format_nbytes(self.bytes_moved)} moved; "
             f"work {format_seconds(self.work)}, span {format_seconds(self.span)} by the cost model"
         )
-        yield f"parallel  {self.parallelism:.2f} lanes could be kept busy on average"
+        lanes = 1 + max((i.lane for i in self.program.instructions), default=0)
+        run = f"runs on {lanes} lanes" if lanes > 1 else "runs on one lane"
+        yield f"parallel  {self.parallelism:.2f} lanes could be kept busy on average; {run}"
         path = [(self.program.instructions[i].place, self.costs[i].seconds) for i in self._critical]
         path = [(p, s) for p, s in path if s > 0]
         yield f"critical path, {len(path)} nodes; the costliest of them:"
         slowest = sorted(path, key=lambda pair: -pair[1])[:rows]
         for place, seconds in [pair for pair in path if pair in slowest][:rows]:
             yield f"          {format_seconds(seconds):>12}  {place.name}  {place.texts[1]}"
+
+    def _what_was_done(self) -> Iterator[str]:
+        """Rewrites and clusters, in words."""
+        counts: dict[str, int] = {}
+        for record in self.passes:
+            done = len(record.replacements) + len(record.dropped)
+            if done:
+                counts[record.name] = counts.get(record.name, 0) + done
+        if counts:
+            named = ", ".join(f"{name} {n}" for name, n in counts.items())
+            yield f"rewritten {sum(counts.values())} nodes were replaced or dropped by passes: {named}"
+        clusters = sorted(self.fusion.clusters, key=lambda c: -c.saved_nbytes)
+        if clusters:
+            saved = sum(c.saved_nbytes for c in clusters)
+            inside = sum(len(c.nodes) for c in clusters)
+            yield (
+                f"blocks    {inside} nodes run in {len(clusters)} groups, block by block in the cache: "
+                f"{format_nbytes(saved)} are not written and read again"
+            )
+        for c in clusters[:3]:
+            names = ", ".join(n.name for n in c.nodes[:5]) + (", ..." if len(c.nodes) > 5 else "")
+            yield f"          {format_nbytes(c.saved_nbytes):>12}  {names}  {c.nodes[-1].origin}"
 
     def needs(self) -> str:
         """What a run needs, and the nodes that hold most of it at the peak, with their lines: for errors."""

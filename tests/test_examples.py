@@ -92,7 +92,7 @@ def test_a_limit_is_kept_or_refused(capsys):
     printed = capsys.readouterr().out
     assert "in 8 MB: True" in printed
     assert "in 8 MB: False" in printed
-    assert re.search(r"refused.*needs .* bytes.*memory\.py:\d+", printed, re.DOTALL)
+    assert re.search(r"refused.*takes at least .* bytes.*memory\.py:\d+", printed, re.DOTALL)
 
 
 def test_training_goes_on_where_it_stopped(tmp_path):

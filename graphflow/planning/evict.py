@@ -122,6 +122,9 @@ class _Eviction:
         for b in wanted:
             if not self.held.there[b]:
                 self._bring(b)
+        for task in tasks.handed:
+            if task < commit and self.held.seen[task] != self.held.made[tasks.shown[task]]:
+                self._run_all([*self.held.missing([task]), task])
 
     def _run_all(self, again: Sequence[int]) -> None:
         """Run the tasks, the last of which is the one that all others are for."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from graphflow.graph import Node
 from graphflow.op import Trait
+from graphflow.ops.fused import FUSED
+from graphflow.ops.product_panels import is_split
 from graphflow.planning.cost import Calibration, Machine, node_cost
 from graphflow.planning.liveness import order_problem
 from graphflow.planning.schedule import Schedule
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
     from graphflow.planning.lanes import LaneSchedule
 
 __all__ = ["LanePlan", "choose_lanes"]
+
+_IN_PIECES = frozenset(["conv", "conv_transpose", "conv_filter_grad"])
 
 LARGE_NBYTES = 1 << 18
 """Nodes that touch fewer bytes take microseconds: a run without two larger ones stays on one lane, unasked."""
@@ -50,7 +55,11 @@ def choose_lanes(
         return None
     if any(n.op.has_effect or "callback" in n.attrs for n in schedule.order):
         return None
-    from graphflow.planning.lanes import TaskGraph, plan_lanes  # most programs have no work for two lanes
+    from graphflow.planning.lanes import (  # most programs have no work for two lanes
+        LEAST_GAIN,
+        TaskGraph,
+        plan_lanes,
+    )
 
     number = {n: k for k, n in enumerate(schedule.order)}
     head = schedule.commit
@@ -58,11 +67,16 @@ def choose_lanes(
     before: list[tuple[int, ...]] = [()] * len(number)
     for task, node in enumerate(subgraph.nodes):
         before[number[node]] = tuple([number[subgraph.nodes[b]] for b in problem.before[task]])
-    seconds = [node_cost(n, machine, calibration).seconds for n in schedule.order[:head]]
-    pinned = [k for k, n in enumerate(schedule.order[:head]) if n.op.is_control]
+    costs = [node_cost(n, machine, calibration).seconds for n in schedule.order[:head]]
+    shared = [_shares_threads(n) for n in schedule.order[:head]]
+    # what keeps all threads busy takes as long beside others as alone: only the rest can gain
+    seconds = [0.0 if own else cost for own, cost in zip(shared, costs, strict=True)]
+    pinned = [k for k, n in enumerate(schedule.order[:head]) if n.op.is_control or shared[k]]
     tasks = TaskGraph(tuple(seconds), tuple(before[:head]))
     found = plan_lanes(tasks, workers, pinned=pinned)
-    if found.lanes == 1:
+    together = math.fsum([cost for own, cost in zip(shared, costs, strict=True) if own]) / workers
+    alone = tasks.work + together
+    if found.lanes == 1 or tasks.work - found.makespan < LEAST_GAIN * alone:
         return None
     return _plan(schedule, found, head)
 
@@ -78,6 +92,17 @@ def _plan(schedule: Schedule, found: LaneSchedule, head: int) -> LanePlan:
         found.lanes,
         found.makespan,
     )
+
+
+def _shares_threads(node: Node) -> bool:
+    """Whether a kernel hands pieces of its work to all threads by itself: beside it others gain nothing."""
+    if node.op is FUSED or node.op.name in _IN_PIECES:
+        return True
+    if node.op.name != "matmul":
+        return False
+    out = node.outputs[0].type
+    flops = node.op.flops([t.type for t in node.inputs], [out]) if node.op.flops and out.is_static else 0
+    return is_split(flops, out.nbytes or 0)
 
 
 def _is_large(node: Node) -> bool:

@@ -13,8 +13,9 @@ from graphflow.planning.tasks import Links, OrderProblem
 __all__ = ["LIST_ORDERS", "freest_first", "gentlest_first", "last_made_first", "latest_needed_first"]
 
 _Key = tuple[int, ...]
-_Rule = Callable[[int, int, int], _Key]
-"""(bytes made, bytes freed after it, step at which it became able to run) -> what is compared, the least first."""
+_Rule = Callable[[int, int, int, int], _Key]
+"""(bytes made, bytes freed after it, step at which it became able to run, task) -> what is compared, the least first,
+with the task as the last number."""
 
 
 def last_made_first(problem: OrderProblem, linked: Links) -> list[int]:
@@ -36,16 +37,16 @@ def freest_first(problem: OrderProblem, linked: Links) -> list[int]:
     return _forward(problem, linked, _freest)
 
 
-def _last_made(made: int, freed: int, step: int) -> _Key:
-    return (0, made - freed) if made <= freed else (1, -step, made - freed)
+def _last_made(made: int, freed: int, step: int, task: int) -> _Key:
+    return (0, made - freed, task) if made <= freed else (1, -step, made - freed, task)
 
 
-def _gentlest(made: int, freed: int, step: int) -> _Key:
-    return (0, made) if made <= freed else (1, -freed)
+def _gentlest(made: int, freed: int, step: int, task: int) -> _Key:
+    return (0, made, task) if made <= freed else (1, -freed, task)
 
 
-def _freest(made: int, freed: int, step: int) -> _Key:
-    return (made - freed,)
+def _freest(made: int, freed: int, step: int, task: int) -> _Key:
+    return made - freed, task
 
 
 def _forward(problem: OrderProblem, linked: Links, rule: _Rule) -> list[int]:
@@ -61,12 +62,12 @@ def _forward(problem: OrderProblem, linked: Links, rule: _Rule) -> list[int]:
             freed[remaining[b]] += nbytes[b]
     waits = [len(earlier) for earlier in problem.before]
     enabled = [-1] * len(waits)
-    heap = [(rule(made[t], freed[t], -1), t) for t, n in enumerate(waits) if not n]
+    heap = [rule(made[t], freed[t], -1, t) for t, n in enumerate(waits) if not n]
     heapify(heap)
     done = [False] * len(waits)
     order: list[int] = []
     while heap:
-        task = heappop(heap)[1]
+        task = heappop(heap)[-1]
         if done[task]:
             continue
         done[task] = True
@@ -78,13 +79,13 @@ def _forward(problem: OrderProblem, linked: Links, rule: _Rule) -> list[int]:
                 last = remaining[b]
                 freed[last] += nbytes[b]
                 if not waits[last]:
-                    heappush(heap, (rule(made[last], freed[last], enabled[last]), last))
+                    heappush(heap, rule(made[last], freed[last], enabled[last], last))
         step = len(order)
         for t in after[task]:
             waits[t] -= 1
             if not waits[t]:
                 enabled[t] = step
-                heappush(heap, (rule(made[t], freed[t], step), t))
+                heappush(heap, rule(made[t], freed[t], step, t))
     return order
 
 

@@ -12,10 +12,10 @@ __all__ = ["OrderProblem", "best_order", "bound_nbytes", "live_nbytes", "peak_nb
 EXACT_TASKS = 12
 """Problems of up to this many tasks are searched to the end."""
 
-MANY_TASKS = 5_000
-"""Larger problems are tried with two rules only, and those ten times as large are not searched: time stays linear."""
+MANY_TASKS = 2_000
+"""Larger problems are tried with two rules only, and those twenty times as large are not searched."""
 
-LOOKS = 5_000
+LOOKS = 4_000
 """Looks at tasks that the searches of a larger problem may take: 5 to 10 ms in all."""
 
 
@@ -51,7 +51,7 @@ def best_order(problem: OrderProblem) -> tuple[int, ...]:
             found = exact_order(smaller, reached, enough)[0]
             if found is not None:
                 return contracted.expanded(found)
-        elif len(order) <= 10 * MANY_TASKS:
+        elif len(order) <= 20 * MANY_TASKS:
             live = best or live_nbytes(smaller, order)
             order, reached = improved(smaller, linked, order, live, enough, LOOKS)
     return contracted.expanded(order) if reached < peak else tuple(program)

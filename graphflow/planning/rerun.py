@@ -50,7 +50,7 @@ class Tasks:
     views: for each task, those it reads that are views: tasks which make no buffer of their own.
     shown: for each task that is such a view, the buffer whose bytes it shows; else -1.
     again: which tasks may run a second time. costs: by the cost model. fixed: buffers that live to the end.
-    commit: the first task that writes a variable; nothing is brought back from there on.
+    handed: views that are fetched, by task. commit: the first task that writes a variable; nothing is brought back from there on.
     devices: where each node runs; empty where all run on the host. host: the device whose values go to files.
     arena, beside: bytes live while each task of the plain run runs: see `held_by`.
     """
@@ -64,6 +64,7 @@ class Tasks:
     again: tuple[bool, ...]
     costs: tuple[Cost, ...]
     fixed: frozenset[int]
+    handed: tuple[int, ...]
     commit: int
     devices: Mapping[Node, str]
     host: str
@@ -135,6 +136,13 @@ def tasks_of(
         tuple([not node.op.traits & _NOT_AGAIN and _is_static(node) for node in nodes]),
         tuple([node_cost(node, machine) for node in nodes]),
         frozenset(problem.kept),
+        tuple(
+            [
+                task_of[t.op]
+                for t in subgraph.outputs
+                if t in held and t not in fed and shown[task_of[t.op]] >= 0
+            ]
+        ),
         _commit(nodes),
         {} if devices is None else devices,
         host,
@@ -194,13 +202,16 @@ class Held:
             self.seen[task] = self.made[shown]
 
     def is_idle(self, task: int) -> bool:
-        """True for a view of what is not there: whoever reads it makes it anew."""
+        """True for a view of what is not there, which whoever reads it makes anew, and for one that was made early."""
         b = self.tasks.shown[task]
-        return (
-            b >= 0
-            and not self.there[b]
-            and self.tasks.subgraph.nodes[task] not in self.tasks.subgraph.targets
-        )
+        if b < 0 or self.tasks.subgraph.nodes[task] in self.tasks.subgraph.targets:
+            return False
+        return not self.there[b] or self._shows_now(task)
+
+    def _shows_now(self, view: int) -> bool:
+        """Whether a view shows its buffer as it was made last, and that is there."""
+        b = self.tasks.shown[view]
+        return self.there[b] and self.seen[view] == self.made[b]
 
     def brought(self, buffer: int) -> None:
         """Note that a buffer was made or brought back."""
@@ -208,7 +219,10 @@ class Held:
         self.made[buffer] += 1
 
     def missing(self, wanted: Iterable[int]) -> list[int]:
-        """The tasks that have to run again before all of `wanted` can, in order. O(their number and their inputs)."""
+        """The tasks that have to run again before all of `wanted` can, in order. O(their number and their inputs).
+
+        What no task has made so far is not missing: it is yet to come.
+        """
         views, shown, uses, maker = (
             self.tasks.views,
             self.tasks.shown,
@@ -222,8 +236,9 @@ class Held:
             task = stack.pop()
             if views[task]:
                 readers.append(task)
-            new = [maker[b] for b in uses[task] if not self.there[b] and b not in self.aside]
-            new += [j for j in views[task] if not self.there[shown[j]] or self.seen[j] != self.made[shown[j]]]
+            absent = [b for b in uses[task] if not self.there[b] and b not in self.aside]
+            new = [maker[b] for b in absent if self.made[b]]
+            new += [j for j in views[task] if self.made[shown[j]] and not self._shows_now(j)]
             new = [j for j in dict.fromkeys(new) if j not in found]
             found.update(dict.fromkeys(new))
             stack.extend(new)

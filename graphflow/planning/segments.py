@@ -30,6 +30,7 @@ class Turn:
     stash: the buffers made there and used later, which may be computed again, in the order of their making.
     made: bytes of stash made before each position. other: bytes live at each position besides the stash.
     first, last: for each position up to `at`: the first and last late use of the stash made there (none: last < first).
+    late: for each buffer its last use; -1 for none.
     end: for each buffer the last use by what may have to run again; -1 for none.
     width: bytes that have to be kept at a cut after each position, so that all after it can run again.
     spare: those of them that are no stash.
@@ -37,11 +38,12 @@ class Turn:
 
     tasks: Tasks
     at: int
-    stash: frozenset[int]
+    stash: dict[int, None]
     made: Ints
     other: Ints
     first: Ints
     last: Ints
+    late: tuple[int, ...]
     end: Ints
     width: Ints
     spare: Ints
@@ -75,7 +77,7 @@ def turn_of(tasks: Tasks, at: int) -> Turn:
         change[late[b] + 1] -= nbytes[b]
     live = np.array(tasks.arena, np.int64) + np.array(tasks.beside, np.int64)
     width, spare = np.zeros(at + 2, np.int64), np.zeros(at + 2, np.int64)
-    stashed = frozenset(stash)
+    stashed = dict.fromkeys(stash)
     for b in range(buffers):
         if may[b] and end[b] > maker[b]:
             width[maker[b]] += nbytes[b]
@@ -91,6 +93,7 @@ def turn_of(tasks: Tasks, at: int) -> Turn:
         np.maximum(live - np.cumsum(change)[:n], 0),
         first,
         last,
+        tuple(late),
         np.array(end, np.int64),
         np.cumsum(width)[: at + 1],
         np.cumsum(spare)[: at + 1],
@@ -256,11 +259,19 @@ def _steps(turn: Turn, whole: _Segment) -> tuple[Step, ...]:
                 path |= plan.cross(part.start)
             inner.append((part, path))
         stack.extend(reversed(inner))
-    leaf_of = np.zeros(turn.at + 1, np.int64)
+    leaf_of = [0] * (turn.at + 1)
     for k, (segment, _) in enumerate(leaves):
-        leaf_of[segment.start : segment.stop] = k
-    steps: list[Step] = []
+        leaf_of[segment.start : segment.stop] = [k] * (segment.stop - segment.start)
     maker = tasks.maker
+    used_in: list[list[int]] = [[] for _ in leaves]  # the stash that each segment makes
+    for b in turn.stash:
+        used_in[leaf_of[maker[b]]].append(b)
+    steps: list[Step] = []
+
+    def run(task: int) -> None:
+        held.ran(task)
+        steps.append(("run", task))
+
     for task in range(len(tasks.again)):
         if task == turn.at + 1:
             segment, path = leaves[-1]
@@ -269,18 +280,20 @@ def _steps(turn: Turn, whole: _Segment) -> tuple[Step, ...]:
                     held.there[b] = False
         if task == tasks.commit:  # nothing that may fail comes after the first write
             for t in held.missing(range(task, len(tasks.again))):
-                held.ran(t)
-                steps.append(("run", t))
+                run(t)
         if held.is_idle(task):
             continue
-        again = held.missing([task]) if task > turn.at else []
-        for t in again:
-            held.ran(t)
-            steps.append(("run", t))
-        steps.append(("run", task))
-        held.ran(task)
-        wanted = {leaf_of[maker[b]] for b in tasks.problem.uses[task] if 0 <= maker[b] <= turn.at}
-        for t in again:
-            for b in tasks.problem.makes[t]:
-                held.there[b] = any(leaf_of[t] == k or b in leaves[k][1] for k in wanted)
+        if task > turn.at:
+            absent = [b for b in tasks.problem.uses[task] if not held.there[b]]
+            entered = {leaf_of[maker[b]] for b in absent if maker[b] <= turn.at}
+            wanted = {b for k in entered for b in used_in[k] if turn.late[b] >= task and not held.there[b]}
+            makers = {maker[b] for b in wanted}
+            again = sorted(makers.union(held.missing([task, *makers])))
+            for t in again:
+                run(t)
+            kept = wanted.union(*[leaves[k][1] for k in entered])
+            for t in again:
+                for b in tasks.problem.makes[t]:
+                    held.there[b] = b in kept
+        run(task)
     return tuple(steps)

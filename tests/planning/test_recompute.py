@@ -102,7 +102,7 @@ def test_segments_run_little_more_again_than_the_best_for_a_chain() -> None:
     tasks = tasks_of(chain(layers, rows, width).subgraph)
     turn = turn_of(tasks, tasks.arena.index(max(tasks.arena)))
     activation = rows * width * 4
-    for kept in (5, 8, 12, 20, 40):
+    for kept in (6, 8, 12, 20, 40):
         steps = segmented(turn, kept * activation)
         assert steps is not None
         room = peak_of(tasks, steps) // activation
