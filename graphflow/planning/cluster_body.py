@@ -155,7 +155,7 @@ def cluster_body(
         steps.append(Step(n.op, attrs, tuple(read), n.outputs[0].type, kind))
     outputs = tuple([number[t] for t in leaving])
     block = max([b - a for a, b in panels], default=0) or _block_rows(
-        inputs, steps, rowed, dims, block_nbytes
+        inputs, steps, rowed, dims, block_nbytes, workers
     )
     scratch, sizes = _scratch(len(inputs), steps, outputs, block, lead)
     reuses = tuple([tuple(_reusable(o, inputs, steps, rowed)) for o in outputs])
@@ -205,13 +205,14 @@ def _block_rows(
     rowed: tuple[bool, ...],
     dims: tuple[int, ...],
     block_nbytes: int,
+    workers: int,
 ) -> int:
     lead = len(dims)
     widths = [row_nbytes(t.type, lead) for t, by_rows in zip(inputs, rowed, strict=True) if by_rows]
     widths += [row_nbytes(s.type, lead) for s in steps if s.kind != "view"]
     share = min(block_nbytes // 4, block_nbytes // max(1, min(len(widths), 8)))
     rows = max(1, share // max(*widths, 1))
-    return min(rows, max(1, product_of(dims) // (2 * MIN_BLOCKS)))
+    return min(rows, max(1, product_of(dims) // (2 * MIN_BLOCKS * workers)))
 
 
 def _scratch(

@@ -33,9 +33,12 @@ def best_order(problem: OrderProblem) -> tuple[int, ...]:
         return tuple(program)
     contracted = contract(problem)
     smaller = contracted.problem
-    linked = links(smaller)
     order, reached = list(range(len(smaller.before))), peak
-    best: list[int] = []
+    best = live_nbytes(smaller, order)
+    enough = max(enough, bound_nbytes(smaller, best.index(max(best))))
+    if peak <= enough:
+        return tuple(program)
+    linked = links(smaller)
     for rule in LIST_ORDERS if len(order) <= MANY_TASKS else LIST_ORDERS[:2]:
         tried = rule(smaller, linked)
         live = live_nbytes(smaller, tried)
@@ -52,6 +55,5 @@ def best_order(problem: OrderProblem) -> tuple[int, ...]:
             if found is not None:
                 return contracted.expanded(found)
         elif len(order) <= 20 * MANY_TASKS:
-            live = best or live_nbytes(smaller, order)
-            order, reached = improved(smaller, linked, order, live, enough, LOOKS)
+            order, reached = improved(smaller, linked, order, best, enough, LOOKS)
     return contracted.expanded(order) if reached < peak else tuple(program)

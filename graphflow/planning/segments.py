@@ -19,6 +19,7 @@ __all__ = ["Turn", "segmented", "turn_of"]
 Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 MOST_LEVELS = 12
+MOST_TIDY = 3  # levels
 SEARCHED = 4  # part of a segment that is searched for a narrow end
 
 
@@ -150,10 +151,12 @@ class _Plan:
     target: int
     crossing: dict[int, frozenset[int]] = field(default_factory=dict)
 
-    def cut(self, start: int, stop: int, kept: int, have: frozenset[int], levels: int) -> _Segment | None:
+    def cut(
+        self, start: int, stop: int, kept: int, have: frozenset[int], levels: int, tidy: bool = True
+    ) -> _Segment | None:
         """The longest segment from `start` up to `stop`, of at most `levels` levels, beside `kept` bytes of checkpoints.
 
-        have: the buffers in `kept`. None if not even one task fits.
+        have: the buffers in `kept`. tidy: whether to care for the work it takes. None if not even one task fits.
         """
         reached = self._whole(start, stop, kept)
         if reached == stop or levels == 0:
@@ -162,7 +165,7 @@ class _Plan:
         before: list[tuple[int, frozenset[int]]] = []
         place = start
         while place < stop:
-            part = self.cut(place, stop, kept, have, levels - 1)
+            part = self.cut(place, stop, kept, have, levels - 1, tidy and levels <= MOST_TIDY)
             if part is None:
                 break
             parts.append(part)
@@ -172,27 +175,37 @@ class _Plan:
                 kept, have = self._beside(place, kept, have)
         if len(parts) < 2:
             return parts[0] if parts else None
-        if place == stop and not parts[-1].parts:
-            parts[-2:] = self._with_long_end(parts[-2], stop, *before[-2], levels)
+        if place == stop and tidy:
+            parts[-2:] = self._with_long_end(parts[-2], parts[-1], *before[-2], levels)
         return _Segment(start, place, tuple(parts))
 
     def _with_long_end(
-        self, first: _Segment, stop: int, kept: int, have: frozenset[int], levels: int
+        self, first: _Segment, last: _Segment, kept: int, have: frozenset[int], levels: int
     ) -> list[_Segment]:
-        """`first` and the segment after it, the latter as long as can be: it need not run again."""
+        """`first` and `last`, the latter as long as can be: what `first` makes runs once more than what `last` makes."""
+        stop = last.stop
+
+        def fits(place: int) -> bool:
+            beside, there = self._beside(place, kept, have)
+            if not last.parts:
+                return self._holds(place, stop) + beside <= self.target
+            found = self.cut(place, stop, beside, there, levels - 1, tidy=False)
+            return found is not None and found.stop == stop
+
         low, high = first.start + 1, first.stop
         while low < high:
             middle = (low + high) // 2
-            if self._holds(middle, stop) + self._beside(middle, kept, have)[0] <= self.target:
+            if fits(middle):
                 high = middle
             else:
                 low = middle + 1
-        high = min(first.stop, low + (stop - low) // SEARCHED)
-        place = low + int(np.argmin(self._to_keep(low, high)))
+        near = min(first.stop, low + (stop - low) // SEARCHED)
+        place = low + int(np.argmin(self._to_keep(low, near)))
         shorter = self.cut(first.start, place, kept, have, levels - 1)
-        if shorter is None or shorter.stop != place:
-            place, shorter = first.stop, first
-        return [shorter, _Segment(place, stop)]
+        longer = self.cut(place, stop, *self._beside(place, kept, have), levels - 1)
+        if shorter is None or longer is None or shorter.stop != place or longer.stop != stop:
+            return [first, last]
+        return [shorter, longer]
 
     def _beside(self, place: int, kept: int, have: frozenset[int]) -> tuple[int, frozenset[int]]:
         """The checkpoints and their bytes with those that a cut before `place` adds."""
