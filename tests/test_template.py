@@ -57,7 +57,12 @@ def test_a_template_gives_the_program_that_planning_gives() -> None:
     assert made is not None
     assert made.arena_nbytes == planned.arena_nbytes
     for i, j in zip(made.instructions, planned.instructions, strict=True):
-        assert (i.op, i.attrs, i.workspace_nbytes, i.is_view) == (j.op, j.attrs, j.workspace_nbytes, j.is_view)
+        assert (i.op, i.attrs, i.workspace_nbytes, i.is_view) == (
+            j.op,
+            j.attrs,
+            j.workspace_nbytes,
+            j.is_view,
+        )
         for a, b in zip((*i.inputs, *i.outputs), (*j.inputs, *j.outputs), strict=True):
             x, y_ = made.slots[a], planned.slots[b]
             assert (x.kind, x.type, x.nbytes, x.key) == (y_.kind, y_.type, y_.nbytes, y_.key)

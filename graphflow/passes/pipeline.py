@@ -82,11 +82,10 @@ BEFORE_BIND: tuple[Pass, ...] = (
     Pass("prune_dependencies", prune_dependencies),
     Pass("canonicalize", canonicalize),
     Pass("merge_equal", merge_equal),
+    Pass("stabilize", None, stabilize_fast),
     Pass("simplify", simplify, simplify_fast),
     Pass("cancel_movement", cancel_movement, cancel_movement_fast),
     Pass("factor", factor, factor_fast),
-    Pass("fold_products", fold_products, fold_products_fast),
-    Pass("stabilize", None, stabilize_fast),
     Pass("merge_equal", merge_equal),
 )
 """Passes that need no sizes: run once for the fetches and the types of the feeds."""
@@ -102,6 +101,9 @@ AFTER_BIND: tuple[Pass, ...] = (
     Pass("optimize_bodies", partial(optimize_bodies, passes=tuple([f for _, f in IN_BODIES]))),
     Pass("hoist_invariants", hoist_invariants),
     Pass("prune_dependencies", prune_dependencies, symbolic=prune_dependencies),
+    Pass("simplify", simplify, simplify_fast, symbolic=simplify),
+    Pass("cancel_movement", cancel_movement, cancel_movement_fast, symbolic=cancel_movement),
+    Pass("fold_products", fold_products, fold_products_fast),
     Pass("merge_equal", merge_equal, symbolic=merge_equal),
     Pass("fold_batch_norm", None, fold_batch_norm_fast),
     Pass("recognize_attention", None, recognize_attention_fast),

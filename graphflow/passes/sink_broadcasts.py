@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from graphflow.graph import Node, Tensor, detached
 from graphflow.op import OPS
+from graphflow.passes.operands import Readers
 from graphflow.subgraph import Subgraph
 
 __all__ = ["sink_broadcasts"]
@@ -17,7 +18,8 @@ def sink_broadcasts(subgraph: Subgraph, symbolic: bool = False) -> Subgraph:
                                            %3 = broadcast_to(%2, [1000])
 
     Every element is computed from the same operands, so every bit stays. Fires only on static shapes, when
-    all inputs are broadcasts or need none. O(V + E).
+    all inputs are broadcasts or need none, and where only elementwise ops read what is broadcast now: a sum adds in
+    the order of memory, which is another one for a view. O(V + E).
 
     symbolic: fire on symbolic sizes too, every symbol taken to be 2 or more.
     """
@@ -26,6 +28,7 @@ def sink_broadcasts(subgraph: Subgraph, symbolic: bool = False) -> Subgraph:
         return t.type.is_static or (symbolic and t.type.shape is not None)
 
     broadcast_to = OPS.get("broadcast_to")
+    readers = Readers(subgraph)
 
     def source(t: Tensor) -> Tensor:
         return t.op.inputs[0] if t.op.op is broadcast_to else t
@@ -45,6 +48,9 @@ def sink_broadcasts(subgraph: Subgraph, symbolic: bool = False) -> Subgraph:
         wanted = node.outputs[0].type
         if small.outputs[0].type == wanted:
             return small.outputs
+        for user in readers.users(node.outputs[0]):
+            if user is not None and not user.op.is_elementwise and user.op.name != "assign":
+                return None
         return detached(node, broadcast_to, small.outputs, {"shape": wanted.shape}).outputs
 
     return subgraph.rewrite(replace)

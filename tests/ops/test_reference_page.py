@@ -14,6 +14,8 @@ from tests.ops.table import INTERNAL
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "ops.md"
 
 load_all()
+
+
 @pytest.mark.parametrize("name", sorted(OPS))
 def test_an_op_tells_all(name: str) -> None:
     op, seen = OPS[name], facts()[name]

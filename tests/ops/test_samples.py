@@ -229,6 +229,7 @@ def test_gradients_against_central_differences(sample: Sample) -> None:
 
 # --- coverage -------------------------------------------------------------------------------------
 
+
 def test_every_op_has_a_sample() -> None:
     seen: set[str] = set(INTERNAL)
     for sample in SAMPLES:
