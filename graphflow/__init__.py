@@ -239,6 +239,7 @@ if TYPE_CHECKING:
     )
     from graphflow.ops.sparse_tensor import SparseTensor, SparseTensorValue
     from graphflow.save import load_graph, save_graph
+    from graphflow.save.plan_file import load_plan
     from graphflow.train import clip_by_global_norm, clip_by_norm, global_norm
     from graphflow.variable_scopes import (
         AUTO_REUSE,
@@ -396,6 +397,7 @@ _LATER = {
     "graphflow.metrics": "",
     "graphflow.ops.sparse_tensor": "SparseTensor SparseTensorValue",
     "graphflow.save": "load_graph save_graph",
+    "graphflow.save.plan_file": "load_plan",
     "graphflow.sparse": "",
     "graphflow.strings": "",
     "graphflow.train": "",
@@ -691,6 +693,7 @@ __all__ = [
     "linspace",
     "list_devices",
     "load_graph",
+    "load_plan",
     "local_variables",
     "local_variables_initializer",
     "log",

@@ -240,7 +240,8 @@ class Plan:
             saved = sum(c.saved_nbytes for c in clusters)
             inside = sum(len(c.nodes) for c in clusters)
             yield (
-                f"blocks    {inside} nodes run in {len(clusters)} groups, block by block in the cache: "
+                f"blocks    {inside} nodes run in {len(clusters)} group{'s' if len(clusters) > 1 else ''}, "
+                f"block by block in the cache: "
                 f"{format_nbytes(saved)} are not written and read again"
             )
         for c in clusters[:3]:

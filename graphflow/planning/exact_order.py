@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from heapq import heappop, heappush
 
-from graphflow.planning.tasks import Links, OrderProblem, links, live_nbytes, taken_over
+from graphflow.planning.tasks import OrderProblem, links, live_nbytes, taken_over
 
 __all__ = ["exact_order", "improved"]
 
@@ -143,14 +143,15 @@ TASKS_A_LOOK = 20
 
 
 def improved(
-    problem: OrderProblem, linked: Links, order: list[int], live: list[int], enough: int, looks: int
+    problem: OrderProblem, order: list[int], live: list[int], enough: int, looks: int
 ) -> tuple[list[int], int]:
     """(an order, its peak in bytes): `order` with the tasks around its peak in a better order, again and again.
 
-    live: its live bytes. enough: bytes: no order has a lower peak. looks: as for `exact_order`, over all searches; a walk over all tasks, of
-    which there is one for each time that it gets better, counts as some too.
+    live: the bytes live along `order`. enough: bytes; no order has a lower peak.
+    looks: as for `exact_order`, over all searches; each time that it gets better there is a walk over all tasks, which
+        counts as some looks too.
     """
-    windows = _Windows(problem, linked, order, live)
+    windows = _Windows(problem, order, live)
     better = True
     while better and looks > 0 and windows.peak > enough:
         better, taken = windows.improve(enough, looks)
@@ -161,9 +162,8 @@ def improved(
 class _Windows:
     """An order that is changed piece by piece, and what is live along it."""
 
-    def __init__(self, problem: OrderProblem, linked: Links, order: list[int], live: list[int]) -> None:
+    def __init__(self, problem: OrderProblem, order: list[int], live: list[int]) -> None:
         self.problem = problem
-        self.lasting = linked.lasting
         self.order = list(order)
         self.live = list(live)
         self.peak = max(self.live, default=0)

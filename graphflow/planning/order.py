@@ -55,5 +55,5 @@ def best_order(problem: OrderProblem) -> tuple[int, ...]:
             if found is not None:
                 return contracted.expanded(found)
         elif len(order) <= 20 * MANY_TASKS:
-            order, reached = improved(smaller, linked, order, best, enough, LOOKS)
+            order, reached = improved(smaller, order, best, enough, LOOKS)
     return contracted.expanded(order) if reached < peak else tuple(program)

@@ -62,6 +62,8 @@ def _is_small(subgraph: Subgraph) -> bool:
 
 def _reordered(subgraph: Subgraph, base: Written, like: Sequence[int] | None) -> Written:
     """A better order with its writes, or `base` itself."""
+    if like is not None and len(like) != len(subgraph.nodes):
+        return base
     tasks = _tasks(subgraph, base)
     order = best_order(tasks.problem) if like is None else tasks.alike([subgraph.nodes[k] for k in like])
     if all(k == task for k, task in enumerate(order)):
