@@ -162,7 +162,8 @@ def _files() -> Iterator[Result]:
     """Copies to files and back, beside what the cost model says."""
     value = np.random.default_rng(0).normal(size=1 << 23)
     out = np.empty_like(value)
-    assert SPILL.kernel is not None and RESTORE.kernel is not None
+    assert SPILL.kernel is not None
+    assert RESTORE.kernel is not None
     found = []
     for _ in range(3):
         start = time.perf_counter()

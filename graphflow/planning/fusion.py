@@ -156,6 +156,7 @@ class _Search:
                 self.barred.add(node)
                 self.barred.update(node.control_inputs)
         self.barred |= late
+        self.barred |= _only_for_writes(subgraph)
         self.barred.update(subgraph.targets)
 
     def _note_contiguity(self, node: Node) -> None:
@@ -374,6 +375,32 @@ class _Search:
                 return False
             moved.add(node)
         return True
+
+
+def _only_for_writes(subgraph: Subgraph) -> set[Node]:
+    """Nodes as large as a variable that nothing but writes of variables needs.
+
+    As single calls they can run between the writes, one variable after another, which a cluster cannot.
+    """
+    shapes = {n.inputs[0].type.shape for n in subgraph.nodes if n.op.name == "assign"}
+    if not shapes:
+        return set()
+    needed: set[Node] = {t.op for t in subgraph.outputs}
+    found: set[Node] = set()
+    for node in reversed(subgraph.nodes):
+        if node.op.name == "assign":
+            continue
+        if (
+            node not in needed
+            and not node.op.has_effect
+            and node.outputs
+            and node.outputs[0].type.shape in shapes
+        ):
+            found.add(node)
+        else:
+            needed.update([t.op for t in node.inputs])
+        needed.update(node.control_inputs)
+    return found
 
 
 def _lead(node: Node, own: _Group | None) -> int:

@@ -31,16 +31,16 @@ Measure = Callable[[Subgraph], int]
 Method = Callable[[int], tuple[Step, ...] | None]
 """Steps that should stay within a number of bytes."""
 
-MEASURES = 5
+MEASURES = 3
 """How often a rewritten subgraph is measured at most."""
 
 NEAR = 0.93
 """What stays within the limit is good enough if it takes this part of it: less of it might do with less work."""
 
-TRIES = 10
+TRIES = 6
 """How often the bytes that steps may take are guessed at most."""
 
-ASKED = 6
+ASKED = 4
 """How often a method is asked, for less each time, until its steps stay within what was meant."""
 
 SMALLEST = 2048
