@@ -25,8 +25,8 @@ from graphflow.lowering import compile_subgraph
 from graphflow.ops.spill import RESTORE, SPILL
 from graphflow.planning.cost import Machine, node_cost
 from graphflow.planning.limit import Fitted, keep_limit
-from graphflow.planning.rerun import copy_seconds
 from graphflow.planning.schedule import schedule
+from graphflow.planning.steps import copy_seconds
 from graphflow.program import Program
 from graphflow.runtime import VariableStore, load
 from graphflow.subgraph import Subgraph, cut

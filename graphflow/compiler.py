@@ -10,10 +10,12 @@ from graphflow import config
 from graphflow.analysis.memory import memory_profile
 from graphflow.backends import backend_for, canonical
 from graphflow.bind import bind, match_feeds
+from graphflow.errors import MemoryLimitError
 from graphflow.fetches import Fetches
 from graphflow.graph import Graph, Tensor
 from graphflow.lowering import Planned, plan_subgraph
 from graphflow.passes.pipeline import Passes, PassRecord, run_passes
+from graphflow.plan import Plan
 from graphflow.planning.cost import Calibration
 from graphflow.planning.fusion import MIN_NBYTES, FusionSupport
 from graphflow.program import Program
@@ -27,6 +29,10 @@ __all__ = ["Compiled", "Compiler", "check"]
 
 SMALL_CLUSTER_NBYTES = MIN_NBYTES // 64
 """Values from this size on go into clusters where a memory limit asks for it: what they save is memory, not time."""
+
+
+BEYOND_ALL_NBYTES = 1 << 62
+"""What needs as much can be had by no means: nothing is tried."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,6 +125,9 @@ class Compiler:
         """A plan that needs at most `limit` bytes, by the ladder of `planning.limit`."""
         from graphflow.planning.limit import keep_limit  # most sessions have no limit
 
+        if peak_nbytes(planned) >= BEYOND_ALL_NBYTES:
+            needs = Plan(planned.program, None, self.device).needs()
+            raise MemoryLimitError(f"the limit is {limit:,} bytes\n{needs}")
         plain: list[Planned] = []
 
         def variant(**options: Any) -> int:

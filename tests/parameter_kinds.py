@@ -199,6 +199,7 @@ _EXCEPTIONS = {
     "placeholder.shape": "partial",
     "device.name": "scope",
     "Session.optimize": "choice",
+    "Session.check": "choice",
     "gradients.stop_gradients": "ignored",
     "print.values": "texts",
     "map_fn.dtype": "dtypes",

@@ -244,6 +244,7 @@ _GOOD: dict[str, Callable[[], dict[str, Any]]] = {
     "train.global_step": lambda: {"sess": gf.Session(), "global_step_tensor": gf.constant(1)},
     "fill": lambda: {"value": 1.0},
     "load_graph": lambda: {"path": "saved.gfg"},
+    "load_plan": lambda: {"path": "saved.plan"},
     "select": lambda: {"x": _float(3, 3), "y": 0.0},
     "train.CheckpointReader": lambda: {"path": "saved.ckpt"},
     "train.list_variables": lambda: {"path": "saved.ckpt"},

@@ -24,7 +24,7 @@ from tests.public_functions import Entry, entries
 
 ENTRIES = tuple(entries())
 OUR_FILES = ("test_bad_inputs.py", "bad_inputs.py", "public_functions.py")
-NEVER_RUN = ("Session", "load_graph", "save_graph", "function", "train.CheckpointReader")
+NEVER_RUN = ("Session", "load_graph", "load_plan", "save_graph", "function", "train.CheckpointReader")
 MAX_SECONDS = 10
 MAX_BYTES = 50_000_000
 MAX_MESSAGE = 4_000
@@ -39,6 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         with gf.Graph().as_default() as graph, gf.Session(graph) as session:
             session.run(gf.Variable(np.ones(3, np.float32), name="w").initializer)
             gf.save_graph("saved.gfg", graph)
+            gf.Session(graph).plan(graph.operations[0].outputs[0]).save("saved.plan")
             gf.train.Saver().save(session, "saved.ckpt")
         yield path
 

@@ -11,7 +11,8 @@ import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from graphflow.planning.rerun import Held, Step, Tasks, copy_seconds
+from graphflow.planning.rerun import Step, Tasks
+from graphflow.planning.steps import Held, copy_seconds, needed
 from graphflow.planning.tasks import taken_over
 
 __all__ = ["Means", "evicted"]
@@ -105,7 +106,7 @@ class _Eviction:
         if commit == n:
             self.now = n
             self._prepare_commit()
-        return tuple(self.done)
+        return needed(self.tasks, self.done)
 
     # --- running ---
 
@@ -213,7 +214,7 @@ class _Eviction:
         return self.tasks.problem.nbytes[b] * max(when - self.clock[self.now], 0.0) / max(seconds, 1e-12)
 
     def _copying(self, b: int) -> float:
-        if not self.means.aside:
+        if not self.means.aside or b in self.tasks.texts:
             return FAR
         once = copy_seconds(self.tasks.problem.nbytes[b])
         return once if b in self.held.aside else 2 * once

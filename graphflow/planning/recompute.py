@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from graphflow.planning.evict import Means, evicted
-from graphflow.planning.rerun import Step, Tasks, extra_seconds, peak_of
+from graphflow.planning.rerun import Step, Tasks, peak_of
 from graphflow.planning.rewritten import Rewritten, rewritten
 from graphflow.planning.segments import segmented, turn_of
+from graphflow.planning.steps import extra_seconds
 from graphflow.planning.tasks import taken_over
 from graphflow.subgraph import Subgraph
 

@@ -6,9 +6,8 @@ runs a task again makes its buffers anew, and every later step reads those made 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from graphflow.graph import Node, Tensor
 from graphflow.op import Trait
@@ -20,11 +19,8 @@ from graphflow.subgraph import Subgraph
 from graphflow.types import STRING
 
 __all__ = [
-    "Held",
     "Step",
     "Tasks",
-    "copy_seconds",
-    "extra_seconds",
     "held_by",
     "peak_of",
     "tasks_of",
@@ -36,10 +32,6 @@ Step = tuple[str, int]
 _NOT_AGAIN = Trait.STATEFUL | Trait.EFFECT | Trait.FALLIBLE | Trait.CONTROL | Trait.SOURCE
 """What never runs twice. A random op may: it draws by its key and by a counter that is the same for the whole run."""
 
-COPY_SECONDS = 5e-5
-SECONDS_PER_BYTE = 1e-9
-"""What a copy to or from a file takes: a gigabyte a second, where a disk and the system's cache share the work."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tasks:
@@ -50,7 +42,8 @@ class Tasks:
     views: for each task, those it reads that are views: tasks which make no buffer of their own.
     shown: for each task that is such a view, the buffer whose bytes it shows; else -1.
     again: which tasks may run a second time. costs: by the cost model. fixed: buffers that live to the end.
-    handed: views that are fetched, by task. commit: the first task that writes a variable; nothing is brought back from there on.
+    texts: buffers of text, which cannot be put aside. handed: views that are fetched, by task.
+    commit: the first task that writes a variable; nothing is brought back from there on.
     devices: where each node runs; empty where all run on the host. host: the device whose values go to files.
     arena, beside: bytes live while each task of the plain run runs: see `held_by`.
     """
@@ -64,6 +57,7 @@ class Tasks:
     again: tuple[bool, ...]
     costs: tuple[Cost, ...]
     fixed: frozenset[int]
+    texts: frozenset[int]
     handed: tuple[int, ...]
     commit: int
     devices: Mapping[Node, str]
@@ -136,6 +130,7 @@ def tasks_of(
         tuple([not node.op.traits & _NOT_AGAIN and _is_static(node) for node in nodes]),
         tuple([node_cost(node, machine) for node in nodes]),
         frozenset(problem.kept),
+        frozenset([b for t, b in held.items() if t.type.dtype is STRING]),
         tuple(
             [
                 task_of[t.op]
@@ -173,80 +168,6 @@ def _commit(nodes: tuple[Node, ...]) -> int:
 
 def _is_static(node: Node) -> bool:
     return all(t.type.is_static for t in node.inputs) and all(t.type.is_static for t in node.outputs)
-
-
-@dataclass(slots=True)
-class Held:
-    """Which buffers are there at a point of a run, and which views show what their buffer holds now.
-
-    aside: buffers of which there is a copy that can be brought back.
-    """
-
-    tasks: Tasks
-    aside: set[int] = field(default_factory=set)
-    there: list[bool] = field(init=False)
-    made: list[int] = field(init=False)  # per buffer: how often it was made
-    seen: list[int] = field(init=False)  # per task that is a view: how often its buffer had been made then
-
-    def __post_init__(self) -> None:
-        self.there = [maker < 0 for maker in self.tasks.maker]
-        self.made = [0] * len(self.there)
-        self.seen = [-1] * len(self.tasks.again)
-
-    def ran(self, task: int) -> None:
-        """Note that a task has run."""
-        for b in self.tasks.problem.makes[task]:
-            self.brought(b)
-        shown = self.tasks.shown[task]
-        if shown >= 0:
-            self.seen[task] = self.made[shown]
-
-    def is_idle(self, task: int) -> bool:
-        """True for a view of what is not there, which whoever reads it makes anew, and for one that was made early."""
-        b = self.tasks.shown[task]
-        if b < 0 or self.tasks.subgraph.nodes[task] in self.tasks.subgraph.targets:
-            return False
-        return not self.there[b] or self._shows_now(task)
-
-    def _shows_now(self, view: int) -> bool:
-        """Whether a view shows its buffer as it was made last, and that is there."""
-        b = self.tasks.shown[view]
-        return self.there[b] and self.seen[view] == self.made[b]
-
-    def brought(self, buffer: int) -> None:
-        """Note that a buffer was made or brought back."""
-        self.there[buffer] = True
-        self.made[buffer] += 1
-
-    def missing(self, wanted: Iterable[int]) -> list[int]:
-        """The tasks that have to run again before all of `wanted` can, in order. O(their number and their inputs).
-
-        What no task has made so far is not missing: it is yet to come.
-        """
-        views, shown, uses, maker = (
-            self.tasks.views,
-            self.tasks.shown,
-            self.tasks.problem.uses,
-            self.tasks.maker,
-        )
-        found: dict[int, None] = {}
-        readers: list[int] = []
-        stack = list(wanted)
-        while stack:
-            task = stack.pop()
-            if views[task]:
-                readers.append(task)
-            absent = [b for b in uses[task] if not self.there[b] and b not in self.aside]
-            new = [maker[b] for b in absent if self.made[b]]
-            new += [j for j in views[task] if self.made[shown[j]] and not self._shows_now(j)]
-            new = [j for j in dict.fromkeys(new) if j not in found]
-            found.update(dict.fromkeys(new))
-            stack.extend(new)
-            if not stack:  # what is made again beside what is missing has to be seen anew
-                new = [j for t in readers for j in views[t] if j not in found and maker[shown[j]] in found]
-                found.update(dict.fromkeys(new))
-                stack.extend(dict.fromkeys(new))
-        return sorted(found)
 
 
 def held_by(tasks: Tasks, steps: Sequence[Step]) -> tuple[list[int], list[int]]:
@@ -295,16 +216,3 @@ def peak_of(tasks: Tasks, steps: Sequence[Step]) -> int:
     """The least that lowering can make of the steps: the arena and, beside it, the most that is live. O(steps + uses)."""
     arena, beside = held_by(tasks, steps)
     return max(arena, default=0) + max(beside, default=0)
-
-
-def extra_seconds(tasks: Tasks, steps: Sequence[Step]) -> tuple[float, float]:
-    """What running again and putting aside take beyond the plain run, by the cost model on one lane."""
-    nbytes = tasks.problem.nbytes
-    ran = math.fsum([tasks.costs[k].seconds for kind, k in steps if kind == "run"])
-    copied = math.fsum([copy_seconds(nbytes[k]) for kind, k in steps if kind != "run"])
-    return ran - math.fsum([cost.seconds for cost in tasks.costs]), copied
-
-
-def copy_seconds(nbytes: int) -> float:
-    """What putting a value aside takes, or bringing it back, by the cost model."""
-    return COPY_SECONDS + nbytes * SECONDS_PER_BYTE

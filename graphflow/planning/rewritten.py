@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from graphflow.graph import Node, Tensor, detached
 from graphflow.ops.spill import RESTORE, SPILL
 from graphflow.ops.transfer import TRANSFER
-from graphflow.planning.rerun import Step, Tasks, extra_seconds
+from graphflow.planning.rerun import Step, Tasks
+from graphflow.planning.steps import extra_seconds
 from graphflow.subgraph import Subgraph
 
 __all__ = ["Rewritten", "rewritten"]

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from graphflow.planning.rerun import Held, Step, Tasks
+from graphflow.planning.rerun import Step, Tasks
+from graphflow.planning.steps import Held, needed
 
 __all__ = ["Turn", "segmented", "turn_of"]
 
@@ -309,4 +310,4 @@ def _steps(turn: Turn, whole: _Segment) -> tuple[Step, ...]:
                 for b in tasks.problem.makes[t]:
                     held.there[b] = b in kept
         run(task)
-    return tuple(steps)
+    return needed(tasks, steps)

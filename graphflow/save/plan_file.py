@@ -75,7 +75,7 @@ def save_plan(plan: Plan, path: Any) -> None:
 
 
 def load_plan(path: Any, memory_limit: int | str = "1GiB") -> Plan:
-    """The plan in a file that `save_plan` wrote: it says what a run costs, but cannot be run.
+    """The plan in a file that `Plan.save` wrote: it says what a run costs, but cannot be run.
 
     `peak_nbytes`, `fits`, `explain`, `parallelism`, `what_if` and all else that needs the program alone give what they
     gave before; `subgraph` is None and `order` empty.

@@ -39,7 +39,7 @@ def _refused(case: Layered, limit: int) -> MemoryLimitError:
 # --- what holds for any training step -----------------------------------------------------------------
 
 
-@settings(max_examples=3)
+@settings(max_examples=2)
 @given(layered(6), st.floats(0.02, 0.98))
 def test_every_limit_is_kept_with_the_same_bits_or_refused(recipe: Any, part: float) -> None:
     case = built(recipe, 2048)

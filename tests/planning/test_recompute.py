@@ -14,9 +14,10 @@ from hypothesis import given, settings
 import graphflow as gf
 from graphflow.planning.evict import Means, evicted
 from graphflow.planning.recompute import recompute, recomputing
-from graphflow.planning.rerun import Step, Tasks, extra_seconds, held_by, peak_of, tasks_of
+from graphflow.planning.rerun import Step, Tasks, held_by, peak_of, tasks_of
 from graphflow.planning.rewritten import rewritten
 from graphflow.planning.segments import segmented, turn_of
+from graphflow.planning.steps import extra_seconds
 from graphflow.subgraph import cut
 from graphflow.verify import verify
 from tests.planning.layered import bits, built, chain, layered, measure, run
@@ -116,7 +117,7 @@ def test_segments_run_little_more_again_than_the_best_for_a_chain() -> None:
 
 def _some_steps(tasks: Tasks, chance: random.Random) -> list[tuple[Step, ...]]:
     found = []
-    for _ in range(3):
+    for _ in range(2):
         target = int(chance.uniform(0.1, 1.0) * tasks.peak_nbytes)
         found += [method(target) for method in recomputing(tasks)]
         found.append(evicted(tasks, target, chance.choice([0, 1 << 20]), Means(chance.random() < 0.5, True)))

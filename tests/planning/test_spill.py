@@ -20,9 +20,10 @@ from graphflow.errors import MemoryLimitError, RunError
 from graphflow.op import OPS
 from graphflow.ops.spill import RESTORE, SPILL
 from graphflow.planning.evict import Means, evicted
-from graphflow.planning.rerun import copy_seconds, tasks_of
+from graphflow.planning.rerun import tasks_of
 from graphflow.planning.rewritten import rewritten
 from graphflow.planning.spill import least_steps, spill
+from graphflow.planning.steps import copy_seconds
 from graphflow.runtime import VariableStore, load
 from graphflow.subgraph import cut
 from graphflow.verify import verify

@@ -53,6 +53,12 @@ def _large_plan(threads: int) -> Plan:
     return gf.Session(threads=threads).plan([gf.sum(a * b), w.assign_sub(a)])
 
 
+def _facts(plan: Plan) -> list[str]:
+    """What `explain` says of the program; what the passes did, and which nodes became clusters, is not kept."""
+    lines = plan.explain().split("\n")
+    return lines[next(k for k, line in enumerate(lines) if line.startswith("memory")) :]
+
+
 def _same(plan: Plan, loaded: Plan) -> None:
     assert str(loaded.program) == str(plan.program)
     for a, b in zip(loaded.program.slots, plan.program.slots, strict=True):
@@ -60,7 +66,7 @@ def _same(plan: Plan, loaded: Plan) -> None:
     assert loaded.memory == plan.memory
     assert loaded.peak_nbytes == plan.peak_nbytes
     assert (loaded.costs, loaded.span, loaded.work) == (plan.costs, plan.span, plan.work)
-    assert loaded.explain().split("\n")[1:] == plan.explain().split("\n")[1:]
+    assert _facts(loaded) == _facts(plan)
     assert [str(p) for p in loaded.critical_path] == [str(p) for p in plan.critical_path]
     assert (loaded.device, loaded.machine) == (plan.device, plan.machine)
     assert [i.lane for i in loaded.program.instructions] == [i.lane for i in plan.program.instructions]
