@@ -240,10 +240,10 @@ class Session:
                         f"plan: '{t.name}' is {t.type}; say its shape: feeds={{{t.op.name}: (...)}}"
                     ).at(t.op.place)
                 shapes[t] = t.type.dims
-            signature = self._signature(fetches, tuple(shapes))
             log: list[PassRecord] = []
-            subgraph = self._compiler.cut(signature.fetches, signature.feeds, signature.version, log)
-            made = self._compiler.compile(subgraph, tuple(shapes.values()), self.memory_limit, log)
+            with _paused_gc():
+                subgraph = self._compiler.cut(resolved, tuple(shapes), self.graph.version, log)
+                made = self._compiler.compile(subgraph, tuple(shapes.values()), self.memory_limit, log)
             return Plan(
                 made.planned.program,
                 made.subgraph,

@@ -232,9 +232,10 @@ def run_passes(
 def _record(
     name: str, seconds: float, before: Subgraph, after: Subgraph, replaced: Sequence[Replacement]
 ) -> PassRecord:
-    gone = set(before.nodes).difference(after.nodes)
-    for r in replaced:
-        gone.discard(r.node)
-    kept = {(n.graph, n.id) for n in after.nodes}  # rebuilt with other inputs
-    dropped = tuple([n for n in before.nodes if n in gone and (n.graph, n.id) not in kept])
+    dropped: tuple[Node, ...] = ()
+    if after is not before:
+        old = set(before.nodes)
+        made = {(n.graph, n.id) for n in after.nodes if n not in old}  # rebuilt with other inputs, or new
+        gone = old.difference(after.nodes, [r.node for r in replaced])
+        dropped = tuple([n for n in before.nodes if n in gone and (n.graph, n.id) not in made])
     return PassRecord(name, seconds, len(before.nodes), len(after.nodes), tuple(replaced), dropped)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from graphflow.errors import MemoryLimitError
 from graphflow.graph import Node
@@ -65,7 +66,8 @@ def _price(made: Rewritten) -> Iterator[str]:
         of = f" of {_count(len(layers), 'layer')}" if layers else ""
         percent = 100 * made.again_seconds / made.plain_seconds if made.plain_seconds else 0.0
         are = "is" if len(made.again) == 1 else "are"
-        yield f"{_count(len(made.again), 'value')}{of} {are} computed again (+{percent:.2g} % work)"
+        work = f"{percent:.0f}" if percent >= 10 else f"{percent:.2g}"
+        yield f"{_count(len(made.again), 'value')}{of} {are} computed again (+{work} % work)"
     if made.aside:
         are = "is" if len(made.aside) == 1 else "are"
         yield f"{_count(len(made.aside), 'value')} {are} put aside (+{made.aside_seconds:.2g} s)"
@@ -87,7 +89,6 @@ def keep_limit(
     """The subgraph, or one of equal values, whose measured peak is at most `limit_nbytes`.
 
     subgraph: bound; best placed, fused and in the order of its schedule, as what is measured comes closest then.
-
     Tried in this order, the first that is enough is taken: the subgraph as it is; the variants; computing values again;
     computing again or putting aside, whichever takes less time for a value; putting aside alone; and putting aside all
     that is not needed at each moment.
@@ -156,14 +157,11 @@ class _Piece:
 
 
 def _cannot_fit(tasks: Tasks, limit: int, least: int) -> MemoryLimitError:
-    pieces, where = _fullest(tasks)
-    pieces.sort(key=lambda piece: -piece.nbytes)
-    total, shown = 0, []
-    for piece in pieces:
-        shown.append(piece)
-        total += piece.nbytes
-        if total > limit:
-            break
+    shown, where = _too_much(tasks, limit, elementwise=False)
+    total = sum([piece.nbytes for piece in shown])
+    if total <= limit:  # what is elementwise may be held block by block, so it is not what is named first
+        shown, where = _too_much(tasks, limit, elementwise=True)
+        total = sum([piece.nbytes for piece in shown])
     lines = [
         (
             f"the limit is {limit:,} bytes; this run takes at least {least:,} bytes, even where values are computed"
@@ -188,13 +186,26 @@ def _cannot_fit(tasks: Tasks, limit: int, least: int) -> MemoryLimitError:
     return error.at(where.place) if where is not None else error  # type: ignore[return-value]  # it is what it was
 
 
-def _fullest(tasks: Tasks) -> tuple[list[_Piece], Node | None]:
+def _too_much(tasks: Tasks, limit: int, *, elementwise: bool) -> tuple[list[_Piece], Node | None]:
+    """The fewest of what must be held at the fullest moment that are more than the limit, all if they are not more.
+
+    elementwise: whether such nodes count. Gives the node that runs then too, None for the end.
+    """
+    pieces, where = _fullest(tasks, elementwise)
+    pieces.sort(key=lambda piece: -piece.nbytes)
+    for k, total in enumerate(accumulate([piece.nbytes for piece in pieces])):
+        if total > limit:
+            return pieces[: k + 1], where
+    return pieces, where
+
+
+def _fullest(tasks: Tasks, elementwise: bool) -> tuple[list[_Piece], Node | None]:
     """What must be held at the moment that needs most, and the node that runs then; None for the end."""
     problem, nodes = tasks.problem, tasks.subgraph.nodes
     most, at = _at_the_end(tasks), -1
-    for task in range(len(nodes)):
+    for task, node in enumerate(nodes):
         need = _need(tasks, task)
-        if need > most:
+        if need > most and (elementwise or not node.op.is_elementwise):
             most, at = need, task
     standing = [
         _Piece(n.outputs[0].type.nbytes or 0, n.op.name, n) for n in nodes if n.op.is_source and n.outputs

@@ -75,10 +75,7 @@ def settled(
     constants, gaps of the arena, and by what is fused later: so the bytes that steps may take are searched for.
     """
     floor = _floor(tasks)
-    low, high = (
-        floor - 1,
-        tasks.peak_nbytes,
-    )  # of room: too little for any steps or more than needed, and too much
+    low, high = floor - 1, tasks.peak_nbytes  # room that is too little or was enough, and that was too much
     room = min(max(limit_nbytes - now_nbytes + tasks.peak_nbytes, floor), high)
     best, measures = None, 0
     for _ in range(TRIES):
