@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 import graphflow as gf
-from benchmarks import lanes, machine, ops, orders, packing, spine
+from benchmarks import lanes, limits, machine, ops, orders, packing, spine
 from benchmarks.timing import Result
 
 BENCHMARKS: dict[str, Callable[[], Iterator[Result]]] = {
@@ -22,6 +22,7 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Result]]] = {
     "orders": orders.run,
     "packing": packing.run,
     "lanes": lanes.run,
+    "limits": limits.run,
     "machine": machine.run,
 }
 

@@ -146,7 +146,7 @@ class Compiler:
                 last[0] = (candidate, self.plan_bound(candidate, sizes, **small))
             return peak_nbytes(last[0][1])
 
-        fitted = keep_limit(subgraph, limit, measure, variants)
+        fitted = keep_limit(subgraph, limit, measure, variants, host=self.host)
         if fitted.variant >= 0:
             return Compiled(fitted.subgraph, plain[fitted.variant], fitted)
         if fitted.subgraph is not last[0][0]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from graphflow import hooks
 from graphflow.analysis.cost import Cost, Machine, program_costs
 from graphflow.analysis.critical_path import critical_path
@@ -43,11 +45,15 @@ def parse_nbytes(value: Any, what: str) -> int:
     Raises ArgumentError for zero, negative, non-finite and unreadable values.
     """
     if isinstance(value, str):
-        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]{0,3})\s*", value[:50])
+        match = None
+        if len(value) <= 50:
+            match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]{0,3})\s*", value)
         unit = _UNITS.get(match[2].lower()) if match else None
         if match is None or unit is None:
             raise ArgumentError(f"{what}: {shorten(value)} is not a size such as '2GB' or '512MiB'")
-        value = float(match[1]) * unit
+        value = int(match[1]) * unit if match[1].isdecimal() else float(match[1]) * unit
+    if isinstance(value, np.integer):
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 1 <= value < math.inf:
         raise ArgumentError(
             f"{what} must be a positive number of bytes or text such as '2GB', not {shorten(value)}"

@@ -85,7 +85,7 @@ def test_measured_peak_is_within_the_forecast(build: Callable[[], Any]) -> None:
     del result
     held_by_graph = plan.memory.constants  # literals are made when the graph is built, before measuring began
     forecast = plan.peak_nbytes - held_by_graph
-    bookkeeping = 400_000  # Python objects of the program itself; the contract is about arrays
+    bookkeeping = 600_000  # Python objects of the program itself; the contract is about arrays
     assert peak - bookkeeping <= forecast, f"measured {peak:,}, forecast {forecast:,}"
     assert forecast <= 1.05 * peak, f"measured {peak:,}, forecast {forecast:,}"
 

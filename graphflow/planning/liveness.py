@@ -150,7 +150,7 @@ class _Builder:
                 if node not in into_variables:
                     made = self._made(node)
                     if op.in_place and used:
-                        if len(made) > 1 or nbytes[made[0]] in [nbytes[b] for b in used]:
+                        if made and (len(made) > 1 or nbytes[made[0]] in [nbytes[b] for b in used]):
                             taken = self._reusable(node)
             elif sort == _ASSIGN:
                 self._after_reads(task, node, earlier)
