@@ -190,8 +190,8 @@ def declare(op: Op) -> Op:
 
 
 def load_all() -> None:
-    """Import every module that declares ops, those too that are imported on first use."""
-    for module in dict.fromkeys(F.later.values()):
+    """Import every module that declares ops: those imported on first use, and those of ops that only plans hold."""
+    for module in (*dict.fromkeys(F.later.values()), "graphflow.ops.fused", "graphflow.ops.spill"):
         importlib.import_module(module)
 
 
