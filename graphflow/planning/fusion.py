@@ -7,7 +7,7 @@ returns) and all its values are walked by the same rows: their leading axes are 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from graphflow.graph import Node, Tensor, detached
@@ -116,6 +116,7 @@ class _Search:
     position: dict[Node, int] = field(default_factory=dict)
     contiguous: dict[Tensor, bool] = field(default_factory=dict)
     users: dict[Tensor, list[Node]] = field(default_factory=dict)
+    needed_at: dict[Node, int] = field(default_factory=dict)
     refused: list[tuple[Node, Node, str]] = field(default_factory=list)
     barred: set[Node] = field(default_factory=set)
 
@@ -300,6 +301,7 @@ class _Search:
     def result(self) -> tuple[Placed, Fusion]:
         subgraph = self.placed.subgraph
         fetched = set(subgraph.outputs)
+        self.needed_at = _needed_at(subgraph.nodes)
         made: dict[Node, tuple[Node, tuple[Tensor, ...]]] = {}
         clusters: list[Cluster] = []
         for found in dict.fromkeys(self.group.values()):
@@ -361,20 +363,20 @@ class _Search:
 
     def _is_movable(self, members: list[Node]) -> bool:
         """True unless something with state or effects, between the members, needs one of them: it may not be moved."""
-        inside = set(members)
-        moved: set[Node] = set()
-        nodes = self.placed.subgraph.nodes
-        for at in range(self.position[members[0]], self.position[members[-1]]):
-            node = nodes[at]
-            if node in inside or not (
-                any(t.op in inside or t.op in moved for t in node.inputs)
-                or any(n in moved for n in node.control_inputs)
-            ):
-                continue
-            if not node.op.is_pure:
-                return False
-            moved.add(node)
-        return True
+        last = self.position[members[-1]]
+        return all(self.needed_at[n] > last for n in members)
+
+
+def _needed_at(nodes: Sequence[Node]) -> dict[Node, int]:
+    """For each node the position of the first with state or effects that is it or needs it."""
+    found: dict[Node, int] = {}
+    for at in range(len(nodes) - 1, -1, -1):
+        node = nodes[at]
+        first = found[node] = found.get(node, len(nodes)) if node.op.is_pure else at
+        for n in (*[t.op for t in node.inputs], *node.control_inputs):
+            if first < found.get(n, len(nodes)):
+                found[n] = first
+    return found
 
 
 def _only_for_writes(subgraph: Subgraph) -> set[Node]:
