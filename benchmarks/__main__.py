@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 import graphflow as gf
-from benchmarks import lanes, limits, machine, ops, orders, packing, spine
+from benchmarks import lanes, limits, machine, ops, optimizer, orders, packing, spine
 from benchmarks.timing import Result
 
 BENCHMARKS: dict[str, Callable[[], Iterator[Result]]] = {
     "spine": spine.run,
     "ops": ops.run,
+    "optimizer": optimizer.run,
     "orders": orders.run,
     "packing": packing.run,
     "lanes": lanes.run,

@@ -8,28 +8,35 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-__all__ = ["Result", "interleaved", "once"]
+__all__ = ["Result", "interleaved", "median_ratio", "once"]
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One line of the report. value in `unit`; `limit` is the figure to reach, None where there is none."""
+    """One line of the report.
+
+    value: in `unit`. limit: the figure to reach, None where there is none. at_least: more is better.
+    """
 
     name: str
     value: float
     unit: str
     limit: float | None = None
     note: str = ""
+    at_least: bool = False
 
     @property
     def met(self) -> bool:
         """Whether the figure is reached."""
-        return self.limit is None or self.value <= self.limit
+        if self.limit is None:
+            return True
+        return self.value >= self.limit if self.at_least else self.value <= self.limit
 
     def __str__(self) -> str:
-        target = (
-            "" if self.limit is None else f"  (at most {self.limit:g}: {'met' if self.met else 'MISSED'})"
-        )
+        target = ""
+        if self.limit is not None:
+            bound = "at least" if self.at_least else "at most"
+            target = f"  ({bound} {self.limit:g}: {'met' if self.met else 'MISSED'})"
         return f"{self.name:<58} {self.value:10.3f} {self.unit}{target}  {self.note}".rstrip()
 
 
