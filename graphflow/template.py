@@ -16,7 +16,7 @@ import numpy as np
 
 from graphflow.bind import bind, match_feeds
 from graphflow.errors import GraphflowError
-from graphflow.graph import Node, Tensor, detached, symbols_in
+from graphflow.graph import Node, Tensor, _attr_key, detached, symbols_in
 from graphflow.lowering import COPIED_FEED_NBYTES, DIRECT_RESULT_NBYTES, REUSED_NBYTES, Planned
 from graphflow.op import Op, Trait
 from graphflow.ops.constant import CONSTANT, Literal
@@ -77,10 +77,11 @@ class Template:
     """program: for the shapes it was made with.
 
     feeds: for each fed tensor its dtype and, for each axis, a number or the symbol of its size.
-    types: the distinct types. slot_type: for each slot an index into those with symbols, -1 for one without.
+    types: the distinct types. resized: slots that may change, with an index into the types, -1 for a type without
+        symbols.
     dims: the distinct sizes, symbolic and not; equal: which of them were equal, as `_partition` tells.
-    thresholds: for slots with symbols, what the planner asked of their bytes.
-    buffers: by device, (slot, first, last). size_nodes: in order; constants: the slot of each that gives one.
+    thresholds: for types with symbols, what the planner asked of their bytes.
+    buffers: by device, (slot, index of its type or -1, first, last). size_nodes: in order; constants: the slot of each that gives one.
     attrs: by instruction, those with symbols. workspaces: instructions whose kernels allocate, with symbolic types.
     checks: nodes whose types are inferred again, as they ask more of sizes than whether they are equal.
     """
@@ -88,11 +89,11 @@ class Template:
     program: Program
     feeds: tuple[tuple[Any, tuple[Any, ...]], ...]
     types: tuple[TensorType, ...]
-    slot_type: tuple[int, ...]
+    resized: tuple[tuple[int, int], ...]
     dims: tuple[Any, ...]
     equal: tuple[int, ...]
     thresholds: tuple[tuple[int, tuple[bool, ...]], ...]
-    buffers: Mapping[str, tuple[tuple[int, int, int], ...]]
+    buffers: Mapping[str, tuple[tuple[int, int, int, int], ...]]
     size_nodes: tuple[_SizeNode, ...]
     constants: Mapping[int, int]
     attrs: Mapping[int, Mapping[str, Any]]
@@ -106,27 +107,21 @@ class Template:
         if sizes is None or _partition(self.dims, sizes) != self.equal:
             return None
         types = [_sized(t, sizes) for t in self.types]
-        nbytes = [t.nbytes for t in types]
-        slots: list[Slot] = list(self.program.slots)
-        for number, k in enumerate(self.slot_type):
-            if k >= 0:
-                kind, _, device, _, *rest = slots[number]
-                slots[number] = Slot(kind, types[k], device, 0 if kind is Kind.VIEW else nbytes[k], *rest)
-        for number, wanted in self.thresholds:
-            if _thresholds(slots[number]) != wanted:
-                return None
+        nbytes = [t.nbytes or 0 for t in types]
+        if any(_thresholds(nbytes[k]) != wanted for k, wanted in self.thresholds):
+            return None
         if not all(v.still(sizes, types) for v in self.views) or not all(
             _infers(n, sizes) for n in self.checks
         ):
             return None
+        arena, offsets = self._offsets(nbytes)
+        slots: list[Slot] = list(self.program.slots)
+        for number, k in self.resized:
+            kind, type_, device, own, offset, *rest = slots[number]
+            if k >= 0:
+                type_, own = types[k], 0 if kind is Kind.VIEW else nbytes[k]
+            slots[number] = Slot(kind, type_, device, own, offsets.get(number, offset), *rest)
         self._fill_constants(slots, sizes)
-        arena = {}
-        for device, buffers in self.buffers.items():
-            plan = plan_arena([Lifetime(slots[n].nbytes or 0, first, last) for n, first, last in buffers])
-            arena[device] = plan.nbytes
-            for (n, _, _), offset in zip(buffers, plan.offsets, strict=True):
-                if slots[n].offset != offset:
-                    slots[n] = slots[n]._replace(offset=offset)
         instructions = self.program.instructions
         if self.attrs or self.workspaces:
             changed = list(instructions)
@@ -135,9 +130,29 @@ class Template:
                     attrs={name: substitute(value, sizes) for name, value in attrs.items()}
                 )
             for k in self.workspaces:
-                changed[k] = _with_workspace(changed[k], slots)
+                workspace = _workspace_nbytes(changed[k], slots)
+                if workspace != changed[k].workspace_nbytes:
+                    changed[k] = changed[k]._replace(workspace_nbytes=workspace)
             instructions = tuple(changed)
-        return replace(self.program, slots=tuple(slots), instructions=instructions, arena_nbytes=arena)
+        return replace(
+            self.program,
+            slots=tuple(slots),
+            instructions=instructions,
+            arena_nbytes=arena,
+            has_symbols=False,
+        )
+
+    def _offsets(self, nbytes: Sequence[int]) -> tuple[dict[str, int], dict[int, int]]:
+        """The size of each device's arena and the offset of each buffer. nbytes: of each type."""
+        arena: dict[str, int] = {}
+        offsets: dict[int, int] = {}
+        for device, buffers in self.buffers.items():
+            sizes = [nbytes[k] if k >= 0 else self.program.slots[n].nbytes or 0 for n, k, _, _ in buffers]
+            lifetimes = [Lifetime(size, *span) for size, (_, _, *span) in zip(sizes, buffers, strict=True)]
+            plan = plan_arena(lifetimes)
+            arena[device] = plan.nbytes
+            offsets.update(zip([n for n, *_ in buffers], plan.offsets, strict=True))
+        return arena, offsets
 
     def _sizes(self, shapes: Sequence[Shape]) -> dict[str, Any] | None:
         """The size of every symbol, or None where the shapes are of another kind."""
@@ -174,8 +189,8 @@ def _partition(dims: Sequence[Any], sizes: Mapping[str, Any]) -> tuple[int, ...]
     return tuple([first.setdefault(_value(d, sizes), k) for k, d in enumerate(dims)])
 
 
-def _thresholds(slot: Slot) -> tuple[bool, ...]:
-    n = slot.type.nbytes or 0
+def _thresholds(n: int) -> tuple[bool, ...]:
+    """What the planner asks about values of n bytes."""
     return (n <= COPIED_FEED_NBYTES, n >= DIRECT_RESULT_NBYTES, n >= REUSED_NBYTES, n >= _LARGE)
 
 
@@ -202,10 +217,10 @@ def _infers(node: Node, sizes: Mapping[str, Any]) -> bool:
     return all(t == _sized(o.type, sizes) for t, o in zip(types, node.outputs, strict=True))
 
 
-def _with_workspace(i: Instruction, slots: Sequence[Slot]) -> Instruction:
+def _workspace_nbytes(i: Instruction, slots: Sequence[Slot]) -> int:
     inputs = [slots[s].type for s in i.inputs]
     outputs = [slots[s].type for s in i.outputs]
-    return i._replace(workspace_nbytes=i.op.workspace(inputs, outputs, **i.attrs))  # type: ignore[misc]
+    return int(i.op.workspace(inputs, outputs, **i.attrs))  # type: ignore[misc]  # asked of those that have a rule
 
 
 # --- making one -----------------------------------------------------------------------------------
@@ -381,13 +396,16 @@ class _Maker:
             if t in self.place_of and program.slots[slot].kind is Kind.CONSTANT:
                 constants[slot] = self.place_of[t]
         node_of = {concrete.op: t.op for concrete, t in self.symbolic.items()}
-        views, checks = [], []
+        views: dict[Any, _View] = {}
+        checks = []
         for concrete_node in planned.subgraph.nodes:
             node = node_of.get(concrete_node)
             if node is None or not _has_symbols(node):
                 continue
             if node.op.is_view:
-                views.append(self._view(node, concrete_node, types))
+                view = self._view(node, concrete_node, types)
+                attrs_key = tuple([(name, _attr_key(value)) for name, value in node.attrs.items()])
+                views[view.op, attrs_key, view.source, view.result, view.contiguous] = view
                 dims.update(dict.fromkeys(_numbers(node.attrs.values())))
             if not (node.op.traits & _EQUALITY_ONLY or node.op.name in _SIZES_ARE_EQUAL or not node.inputs):
                 checks.append(node)
@@ -398,23 +416,24 @@ class _Maker:
                 attrs[k] = node.attrs
             if node.op.workspace is not None and _has_symbols(node):
                 workspaces.append(k)
-        buffers: dict[str, list[tuple[int, int, int]]] = {}
+        buffers: dict[str, list[tuple[int, int, int, int]]] = {}
         for slot, (first, last) in planned.lifetimes.items():
-            buffers.setdefault(program.slots[slot].device, []).append((slot, first, last))
+            buffers.setdefault(program.slots[slot].device, []).append((slot, slot_type[slot], first, last))
+        used = {k: n for n, k in enumerate(slot_type) if k >= 0}
         return Template(
             program,
             tuple([(t.type.dtype, t.type.dims) for t in self.bound.inputs]),
             tuple(types),
-            tuple(slot_type),
+            tuple([(n, k) for n, k in enumerate(slot_type) if k >= 0 or n in planned.lifetimes]),
             tuple(dims),
             _partition(tuple(dims), self.sizes),
-            tuple([(n, _thresholds(program.slots[n])) for n, k in enumerate(slot_type) if k >= 0]),
+            tuple([(k, _thresholds(program.slots[n].type.nbytes or 0)) for k, n in used.items()]),
             {d: tuple(found) for d, found in buffers.items()},
             tuple(self.size_nodes),
             constants,
             attrs,
             tuple(workspaces),
-            tuple(views),
+            tuple(views.values()),
             tuple(checks),
         )
 
