@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from graphflow import config
@@ -101,6 +101,7 @@ class Compiler:
         sizes: Mapping[str, Any],
         *,
         lanes: bool = True,
+        clusters: bool = True,
         cluster_nbytes: int = 0,
     ) -> Planned:
         """Every decision below the passes. cluster_nbytes: of the smallest values that are fused, 0 for the usual."""
@@ -114,7 +115,7 @@ class Compiler:
             sizes,
             self.resolve,
             self.host,
-            fuse_on=fuse_on if "fuse" in decisions else None,
+            fuse_on=fuse_on if clusters and "fuse" in decisions else None,
             workers=self.workers(self.device) if lanes and "lanes" in decisions else 1,
             calibration=self.calibration,
         )
@@ -122,36 +123,32 @@ class Compiler:
         return planned
 
     def _within(self, limit: int, subgraph: Subgraph, sizes: Mapping[str, Any], planned: Planned) -> Compiled:
-        """A plan that needs at most `limit` bytes, by the ladder of `planning.limit`."""
-        from graphflow.planning.limit import keep_limit  # most sessions have no limit
+        """A plan that needs at most `limit` bytes: other plans of the same nodes, then the ladder of `planning.limit`."""
+        from graphflow.planning.limit import Fitted, keep_limit  # most sessions have no limit
 
-        if peak_nbytes(planned) >= BEYOND_ALL_NBYTES:
+        before = peak_nbytes(planned)
+        if before >= BEYOND_ALL_NBYTES:
             needs = Plan(planned.program, None, self.device).needs()
             raise MemoryLimitError(f"the limit is {limit:,} bytes\n{needs}")
-        plain: list[Planned] = []
-
-        def variant(**options: Any) -> int:
-            plain.append(self.plan_bound(subgraph, sizes, **options))
-            return peak_nbytes(plain[-1])
-
-        small: dict[str, Any] = {"lanes": False, "cluster_nbytes": SMALL_CLUSTER_NBYTES}
-        variants = [
-            ("one lane", lambda: variant(lanes=False)),
-            ("clusters of smaller values on one lane", lambda: variant(**small)),
-        ]
-        last: list[tuple[Subgraph, Planned]] = [(subgraph, planned)]
+        for words, nbytes in (
+            ("one lane", 0),
+            ("clusters of smaller values on one lane", SMALL_CLUSTER_NBYTES),
+        ):
+            planned = self.plan_bound(subgraph, sizes, lanes=False, cluster_nbytes=nbytes)
+            if (after := peak_nbytes(planned)) <= limit:
+                return Compiled(subgraph, planned, Fitted(subgraph, limit, before, after, words))
+        ordered = replace(planned.subgraph, nodes=planned.schedule.order)
+        measured = [(ordered, planned)]
 
         def measure(candidate: Subgraph) -> int:
-            if candidate is not last[0][0]:
-                last[0] = (candidate, self.plan_bound(candidate, sizes, **small))
-            return peak_nbytes(last[0][1])
+            if candidate is not measured[0][0]:
+                measured[0] = (candidate, self.plan_bound(candidate, sizes, lanes=False, clusters=False))
+            return peak_nbytes(measured[0][1])
 
-        fitted = keep_limit(subgraph, limit, measure, variants, host=self.host)
-        if fitted.variant >= 0:
-            return Compiled(fitted.subgraph, plain[fitted.variant], fitted)
-        if fitted.subgraph is not last[0][0]:
-            measure(fitted.subgraph)
-        return Compiled(fitted.subgraph, last[0][1], fitted)
+        fitted = keep_limit(ordered, limit, measure, host=self.host)
+        measure(fitted.subgraph)
+        made = replace(measured[0][1], fusion=planned.fusion)
+        return Compiled(fitted.subgraph, made, replace(fitted, before_nbytes=before))
 
     def workers(self, device: str) -> int:
         """How many threads may share work on a device."""

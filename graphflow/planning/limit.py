@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
@@ -25,24 +25,19 @@ DESCENTS = 10
 MANY = 2_000
 """Nodes from which on it is not looked for: what the last rung takes is then said to be the least."""
 
-Variant = tuple[str, Callable[[], int]]
-"""Another way to plan the same subgraph, in words, and what gives its peak in bytes."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
     """A subgraph within a limit.
 
     before_nbytes, after_nbytes: the measured peaks of what was asked for and of `subgraph`.
-    variant: the number of the variant that was enough, -1 for none. words: of it.
-    rewritten: what was done to the subgraph, None for nothing.
+    words: for another plan of the same nodes that was enough. rewritten: what was done to the nodes, None for nothing.
     """
 
     subgraph: Subgraph
     limit_nbytes: int
     before_nbytes: int
     after_nbytes: int
-    variant: int = -1
     words: str = ""
     rewritten: Rewritten | None = None
 
@@ -81,7 +76,6 @@ def keep_limit(
     subgraph: Subgraph,
     limit_nbytes: int,
     measure: Measure,
-    variants: Sequence[Variant] = (),
     machine: Machine | None = None,
     devices: Mapping[Node, str] | None = None,
     host: str = "cpu:0",
@@ -89,9 +83,9 @@ def keep_limit(
     """The subgraph, or one of equal values, whose measured peak is at most `limit_nbytes`.
 
     subgraph: bound; best placed, fused and in the order of its schedule, as what is measured comes closest then.
-    Tried in this order, the first that is enough is taken: the subgraph as it is; the variants; computing values again;
-    computing again or putting aside, whichever takes less time for a value; putting aside alone; and putting aside all
-    that is not needed at each moment.
+    Tried in this order, the first that is enough is taken: the subgraph as it is; computing values again; computing
+    again or putting aside, whichever takes less time for a value; putting aside alone; and putting aside all that is
+    not needed at each moment.
     measure: the peak in bytes of a subgraph's program that keeps the order of its nodes, variables, constants and copies
         of results included.
     devices: where each node runs, if not all run on the host; new nodes ask for the device of what they stand for.
@@ -102,19 +96,13 @@ def keep_limit(
     before = measure(subgraph)
     if before <= limit_nbytes:
         return Fitted(subgraph, limit_nbytes, before, before)
-    least = before
-    for number, (words, peak) in enumerate(variants):
-        nbytes = peak()
-        if nbytes <= limit_nbytes:
-            return Fitted(subgraph, limit_nbytes, before, nbytes, number, words)
-        least = min(least, nbytes)
     order = schedule(subgraph, range(len(subgraph.nodes))).order
     tasks = tasks_of(replace(subgraph, nodes=order), machine, devices, host)
     found = _fit(tasks, before, limit_nbytes, measure)
     if found is None:
         found = _smallest(tasks, before, measure)
         if found is None or found[1] > limit_nbytes:
-            raise _cannot_fit(tasks, limit_nbytes, least if found is None else min(least, found[1]))
+            raise _cannot_fit(tasks, limit_nbytes, before if found is None else min(before, found[1]))
     made, after = found
     return Fitted(made.subgraph, limit_nbytes, before, after, rewritten=made)
 

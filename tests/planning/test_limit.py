@@ -81,25 +81,9 @@ def test_the_least_is_at_least_what_any_one_node_needs() -> None:
 def test_what_is_tried_first() -> None:
     case = chain(8, 512, 16)
     peak = measure(case.subgraph)
-    asked = []
-
-    def variant(nbytes: int) -> Any:
-        def peak_of_it() -> int:
-            asked.append(nbytes)
-            return nbytes
-
-        return peak_of_it
-
-    as_it_is = keep_limit(case.subgraph, peak, measure, [("one lane", variant(10))])
+    as_it_is = keep_limit(case.subgraph, peak, measure)
     assert as_it_is.subgraph is case.subgraph
-    assert (as_it_is.variant, as_it_is.rewritten, asked) == (-1, None, [])
-    assert as_it_is.price == "nothing has to be done"
-    variants = [("one lane", variant(peak)), ("small clusters", variant(peak - 200)), ("none", variant(10))]
-    other = keep_limit(case.subgraph, peak - 100, measure, variants)
-    assert (other.variant, other.price, other.after_nbytes) == (1, "small clusters", peak - 200)
-    assert other.subgraph is case.subgraph
-    assert asked == [peak, peak - 200]
-    assert other.extra_seconds == 0.0
+    assert (as_it_is.rewritten, as_it_is.price) == (None, "nothing has to be done")
     again = keep_limit(case.subgraph, int(0.8 * peak), measure)
     assert again.rewritten is not None
     assert re.fullmatch(r"\d+ values of \d+ layers are computed again \(\+\d+(\.\d+)? % work\)", again.price)
@@ -107,6 +91,26 @@ def test_what_is_tried_first() -> None:
     aside = keep_limit(case.subgraph, _least(_refused(case, 1)), measure)
     assert aside.rewritten is not None
     assert re.search(r"\d+ values are put aside \(\+[\d.e-]+ s\)$", aside.price)
+
+
+def test_other_plans_of_the_same_nodes_come_before_the_ladder() -> None:
+    x = gf.placeholder("float32", (256, 256))
+    weights = [gf.constant(np.full((256, 256), 0.01 * k, np.float32)) for k in range(6)]
+    wide = gf.add_n([gf.sum(gf.matmul(gf.matmul(x, w), w), axis=1) for w in weights])
+    several, one = (gf.Session(threads=n).plan(wide, {x: x.type.shape}) for n in (2, 1))
+    assert one.peak_nbytes < several.peak_nbytes
+    limited = gf.Session(threads=2, memory_limit=one.peak_nbytes).plan(wide, {x: x.type.shape})
+    assert limited.fitted is not None
+    assert (limited.fitted.price, limited.peak_nbytes) == ("one lane", one.peak_nbytes)
+    assert limited.flops == several.flops
+    small = gf.placeholder("float32", (256, 64))
+    waves = gf.sin(small) * gf.cos(small) + gf.exp(small) * gf.tanh(small)
+    chain = gf.sum(waves, axis=1)  # of values that are too small for a cluster to save time
+    usual = gf.Session().plan(chain, {small: (256, 64)})
+    limited = gf.Session(memory_limit=usual.peak_nbytes - 1).plan(chain, {small: (256, 64)})
+    assert limited.fitted is not None
+    assert limited.fitted.price == "clusters of smaller values on one lane"
+    assert limited.fitted.extra_seconds == 0.0
 
 
 def test_words_for_one_value() -> None:
