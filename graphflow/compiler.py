@@ -30,6 +30,8 @@ __all__ = ["Compiled", "Compiler", "check"]
 SMALL_CLUSTER_NBYTES = MIN_NBYTES // 64
 """Values from this size on go into clusters where a memory limit asks for it: what they save is memory, not time."""
 
+SEVERAL_FORMS = 2_000
+"""Up to so many nodes a memory limit is kept in two ways, of which the one that takes less time is chosen."""
 
 BEYOND_ALL_NBYTES = 1 << 62
 """What needs as much can be had by no means: nothing is tried."""
@@ -124,7 +126,7 @@ class Compiler:
 
     def _within(self, limit: int, subgraph: Subgraph, sizes: Mapping[str, Any], planned: Planned) -> Compiled:
         """A plan that needs at most `limit` bytes: other plans of the same nodes, then the ladder of `planning.limit`."""
-        from graphflow.planning.limit import Fitted, keep_limit  # most sessions have no limit
+        from graphflow.planning.limit import Fitted  # most sessions have no limit
 
         before = peak_nbytes(planned)
         if before >= BEYOND_ALL_NBYTES:
@@ -137,18 +139,45 @@ class Compiler:
             planned = self.plan_bound(subgraph, sizes, lanes=False, cluster_nbytes=nbytes)
             if (after := peak_nbytes(planned)) <= limit:
                 return Compiled(subgraph, planned, Fitted(subgraph, limit, before, after, words))
-        ordered = replace(planned.subgraph, nodes=planned.schedule.order)
-        measured = [(ordered, planned)]
+        found: list[tuple[Fitted, Planned]] = []
+        refused: MemoryLimitError | None = None
+        forms: list[tuple[bool, dict[str, Any]]] = [(True, {"clusters": False})]
+        if len(subgraph.nodes) < SEVERAL_FORMS:  # what is cheapest of single nodes is fused again
+            forms.append((False, {"cluster_nbytes": SMALL_CLUSTER_NBYTES}))
+        for fused, options in forms:
+            try:
+                found.append(self._rewritten(limit, subgraph, sizes, planned, fused, options))
+            except MemoryLimitError as error:
+                refused = error
+        if refused is not None and not found:
+            raise refused
+        fitted, made = min(found, key=lambda pair: pair[0].extra_seconds)
+        return Compiled(fitted.subgraph, made, replace(fitted, before_nbytes=before))
+
+    def _rewritten(
+        self,
+        limit: int,
+        subgraph: Subgraph,
+        sizes: Mapping[str, Any],
+        planned: Planned,
+        fused: bool,
+        options: Mapping[str, Any],
+    ) -> tuple[Fitted, Planned]:
+        """What the ladder makes of a plan's own clusters, or of single nodes."""
+        from graphflow.planning.limit import keep_limit
+
+        form = replace(planned.subgraph, nodes=planned.schedule.order) if fused else subgraph
+        measured = [(form, planned)]
 
         def measure(candidate: Subgraph) -> int:
             if candidate is not measured[0][0]:
-                measured[0] = (candidate, self.plan_bound(candidate, sizes, lanes=False, clusters=False))
+                measured[0] = (candidate, self.plan_bound(candidate, sizes, lanes=False, **options))
             return peak_nbytes(measured[0][1])
 
-        fitted = keep_limit(ordered, limit, measure, host=self.host)
+        fitted = keep_limit(form, limit, measure, host=self.host)
         measure(fitted.subgraph)
-        made = replace(measured[0][1], fusion=planned.fusion)
-        return Compiled(fitted.subgraph, made, replace(fitted, before_nbytes=before))
+        made = measured[0][1]
+        return fitted, replace(made, fusion=planned.fusion) if fused else made
 
     def workers(self, device: str) -> int:
         """How many threads may share work on a device."""

@@ -11,6 +11,7 @@ from typing import Any
 from graphflow import config
 from graphflow.errors import ArgumentError, shorten
 from graphflow.graph import Node
+from graphflow.passes.accumulate_sums import accumulate_sums
 from graphflow.passes.cancel_movement import cancel_movement, cancel_movement_fast
 from graphflow.passes.canonicalize import canonicalize
 from graphflow.passes.choose_layout import choose_layout_fast
@@ -74,6 +75,7 @@ IN_BODIES: tuple[tuple[str, Callable[[Subgraph], Subgraph]], ...] = (
     ("simplify_control_flow", simplify_control_flow),
     ("prune", prune),
     ("hoist_invariants", hoist_invariants),
+    ("accumulate_sums", accumulate_sums),
 )
 """What runs inside branches and loops, all of it exact."""
 
@@ -110,6 +112,7 @@ AFTER_BIND: tuple[Pass, ...] = (
     Pass("order_products", order_products, order_products_fast),
     Pass("einsum_path", einsum_path, einsum_path_fast),
     Pass("choose_layout", None, choose_layout_fast),
+    Pass("accumulate_sums", accumulate_sums, symbolic=accumulate_sums),
     Pass("merge_equal", merge_equal, symbolic=merge_equal),
 )
 """Passes that read sizes: run for each new set of shapes."""
