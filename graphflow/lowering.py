@@ -380,12 +380,18 @@ class _Lowering:
     def _outputs(self, node: Node, inputs: tuple[int, ...], position: int, device: str) -> tuple[int, ...]:
         """Slots for a node of several outputs: planned bytes if its kernel fills arrays that it is given."""
         found: list[int] = []
+        fills = node.op.takes_out and all(
+            t.type.is_static and t.type.dtype is not STRING for t in node.outputs
+        )
         for k, t in enumerate(node.outputs):
             nbytes = t.type.nbytes
             number = -1
-            if node.op.takes_out and nbytes is not None and not self._hand_out(t, nbytes):
-                donors = tuple([inputs[d] for d in node.attrs["body"].reuses[k] if inputs[d] not in found])
-                number = self._reuse(t, donors, inputs, position, device)
+            if fills and nbytes is not None and not self._hand_out(t, nbytes):
+                if node.op is FUSED:
+                    donors = tuple(
+                        [inputs[d] for d in node.attrs["body"].reuses[k] if inputs[d] not in found]
+                    )
+                    number = self._reuse(t, donors, inputs, position, device)
                 if number < 0:
                     number = self._buffer(t, device, position, self.last_use.get(t, position))
             if number < 0:

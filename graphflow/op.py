@@ -39,7 +39,9 @@ class Trait(enum.Flag):
     ELEMENTWISE = enum.auto()  # an output element depends on the input elements at its (broadcast) place
     COMMUTATIVE = enum.auto()  # the two inputs may change places, bit for bit
     REDUCTION = enum.auto()  # folds whole axes
-    OUT = enum.auto()  # the kernel takes `out=`, an array of the output's type, and fills it
+    OUT = (
+        enum.auto()
+    )  # the kernel takes `out=`, an array of the output's type or a tuple of them, and fills it
     INPLACE = enum.auto()  # `out` may be the very array of an input of the same shape and dtype
     SHAPE_ONLY = enum.auto()  # the value depends on the types of the inputs alone
     STATEFUL = enum.auto()  # reads or writes state: never merged, moved over a write, or folded

@@ -179,7 +179,8 @@ class Executable:
             env[i.outputs[0]] = backend.function(i.op, i.attrs)(*[env[s] for s in i.inputs])
             static[i.outputs[0]] = True
             return []
-        if fixed and i.op is FUSED and all(static[s] for s in i.outputs):
+        several = len(i.outputs) != 1 or i.op is FUSED
+        if fixed and several and i.op.takes_out and all(static[s] for s in i.outputs):
             function = partial(backend.function(i.op, i.attrs), out=tuple([env[s] for s in i.outputs]))
             return [(function, *[env[s] for s in i.inputs])]
         if fixed and len(i.outputs) == 1 and static[i.outputs[0]] and not i.bodies:
@@ -201,18 +202,21 @@ class Executable:
         function = self._control(i, backend) if i.bodies else self._function(i, backend)
         fetch = _getter(env, inputs)
         contiguous = backend.contiguous
-        if i.op is FUSED:
-            types = [self.program.slots[s].type for s in outputs]
+        types = [self.program.slots[s].type for s in outputs]
+        is_given = all(t.is_static and t.dtype is not STRING for t in types)
+        if (len(outputs) != 1 or i.op is FUSED) and i.op.takes_out and is_given:
 
-            def fused() -> None:
-                out = [
-                    env[s] if self._is_static[s] else backend.empty(t.dtype, t.shape)
-                    for s, t in zip(outputs, types, strict=True)
-                ]
+            def fill_all() -> None:
+                out = tuple(
+                    [
+                        env[s] if self._is_static[s] else backend.empty(t.dtype, t.shape)
+                        for s, t in zip(outputs, types, strict=True)
+                    ]
+                )
                 for s, value in zip(outputs, function(*fetch(), out=out), strict=True):
                     env[s] = value
 
-            return fused
+            return fill_all
         if len(outputs) != 1:
 
             def many() -> None:
@@ -269,10 +273,8 @@ class Executable:
 
             return measured
 
-        given = self.program.slots[target].type
-        if (
-            i.op.takes_out and given.is_static and given.dtype is not STRING
-        ):  # no temporaries but those declared
+        (given,) = types
+        if i.op.takes_out and is_given:  # no temporaries but those declared
 
             def made() -> None:
                 env[target] = function(*fetch(), out=backend.empty(given.dtype, given.shape))

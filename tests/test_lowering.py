@@ -297,3 +297,24 @@ def test_bodies_that_hand_on_what_they_are_given(n: int) -> None:
                 np.testing.assert_allclose(got, want, atol=1e-12, err_msg=repr(t))
         for i, a in enumerate(results):
             assert not any(np.shares_memory(a, b) for b in [value, *results[:i]]), fetches[i]
+
+
+@pytest.mark.parametrize("n", SIDES)
+def test_the_parts_of_a_split_are_planned(n: int) -> None:
+    x = gf.placeholder("float64", (2 * n, n))
+    rows = gf.placeholder("int64", (None,))
+    first, second = gf.split(gf.exp(x), 2)
+    by_columns = gf.split(first * second, [1, n - 2, 1], axis=1)
+    taken = gf.take(x, rows, axis=0)
+    one_known, other = gf.split(taken, [2, -1])  # the size of one part depends on data
+    fetches = [first, gf.sum(by_columns[1], axis=0) + by_columns[0][0], one_known * 2.0, other, by_columns[2]]
+    feeds = {x: np.concatenate([_square(n), _square(n, 1)]), rows: np.arange(n)}
+    found = _both(fetches, feeds)
+    np.testing.assert_array_equal(found[0], np.exp(feeds[x])[:n])
+    np.testing.assert_array_equal(found[2], feeds[x][:2] * 2.0)
+    np.testing.assert_array_equal(found[3], feeds[x][2:n])
+    program = gf.Session().plan(fetches[1], {x: (2 * n, n)}).program
+    kinds = [
+        program.slots[s].kind.value for i in program.instructions if i.op.name == "split" for s in i.outputs
+    ]
+    assert kinds == ["buffer"] * 5

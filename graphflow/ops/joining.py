@@ -179,21 +179,26 @@ def _completed(x: TensorType, axis: int, sizes: Shape) -> Shape:
     return tuple([left if isinstance(d, int) and d == -1 else d for d in sizes])
 
 
-def _cut(xp: Any, x: Any, axis: int, sizes: Sequence[int]) -> Any:
+def _cut(xp: Any, x: Any, axis: int, sizes: Sequence[int], out: Any = None) -> Any:
     """Copies of the parts: a tuple, or the array itself if there is one part."""
     lead = (slice(None),) * (axis % x.ndim)
     stops = list(itertools.accumulate(sizes))
-    parts = tuple([fresh(xp, x[(*lead, slice(b - d, b), ...)]) for b, d in zip(stops, sizes, strict=True)])
-    return parts if len(parts) != 1 else parts[0]
+    parts = [x[(*lead, slice(b - d, b), ...)] for b, d in zip(stops, sizes, strict=True)]
+    if out is None:
+        copies = tuple([fresh(xp, part) for part in parts])
+        return copies if len(copies) != 1 else copies[0]
+    for target, part in zip(out if isinstance(out, tuple) else (out,), parts, strict=True):
+        xp.copyto(target, part)
+    return out
 
 
-def _split_kernel(xp: Any, x: Any, *, axis: int, sizes: Any) -> Any:
+def _split_kernel(xp: Any, x: Any, *, axis: int, sizes: Any, out: Any = None) -> Any:
     whole = x.shape[axis]
     parts = (whole // sizes,) * sizes if isinstance(sizes, int) else sizes
     if any(d == -1 for d in parts):
         left = whole - sum(d for d in parts if d != -1)
         parts = tuple([left if d == -1 else d for d in parts])
-    return _cut(xp, x, axis, parts)
+    return _cut(xp, x, axis, parts, out)
 
 
 def _split_vjp(node: Any, *gs: Tensor | None) -> tuple[Tensor]:
@@ -207,6 +212,7 @@ SPLIT = declare(
         _infer_split,
         _split_kernel,
         _split_vjp,
+        Trait.OUT,
         dtype=lambda x, *, axis, sizes: (x.dtype,) * (sizes if isinstance(sizes, int) else len(sizes)),
         flops=lambda inputs, outputs, axis, sizes: 0,
         doc="One tensor taken apart along an axis.",
@@ -271,8 +277,9 @@ SPLIT_LIKE = declare(
     Op(
         "split_like",
         _infer_split_like,
-        lambda xp, g, *likes, axis: _cut(xp, g, axis, [like.shape[axis] for like in likes]),
+        lambda xp, g, *likes, axis, out=None: _cut(xp, g, axis, [like.shape[axis] for like in likes], out),
         lambda node, *gs: (_split_vjp(node, *gs)[0], *[None] * (len(node.inputs) - 1)),
+        Trait.OUT,
         dtype=lambda g, *likes, axis: tuple([TensorType(g.dtype, t.shape) for t in likes]),
         flops=lambda inputs, outputs, axis: 0,
         doc="One tensor taken apart along an axis into the shapes of others.",

@@ -236,7 +236,7 @@ class _Builder:
 
     def _made(self, node: Node) -> tuple[int, ...]:
         op, outputs = node.op, node.outputs
-        takes_out = op.takes_out and (len(outputs) == 1 or op is FUSED)
+        takes_out = op.takes_out and (len(outputs) == 1 or all(self._size(t.type) >= 0 for t in outputs))
         if op.is_control and not self.wanted:
             self.wanted.update(self.fetched, *[n.inputs for n in self.subgraph.nodes])
         first = len(self.nbytes)

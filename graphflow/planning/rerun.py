@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 from graphflow.graph import Node, Tensor
 from graphflow.op import Trait
-from graphflow.ops.fused import FUSED
 from graphflow.planning.cost import Cost, Machine, node_cost
 from graphflow.planning.liveness import DIRECT_RESULT_NBYTES, order_problem
 from graphflow.planning.tasks import OrderProblem, live_nbytes
@@ -151,7 +150,7 @@ def _planned(subgraph: Subgraph, problem: OrderProblem) -> tuple[bool, ...]:
     fetched = set(subgraph.outputs)
     planned = [True] * len(problem.nbytes)
     for node, makes in zip(subgraph.nodes, problem.makes, strict=True):
-        fills = node.op.takes_out and (len(node.outputs) == 1 or node.op is FUSED)
+        fills = node.op.takes_out and (len(node.outputs) == 1 or _is_static(node))
         for b, t in zip(makes, node.outputs, strict=False):
             handed_out = problem.nbytes[b] >= DIRECT_RESULT_NBYTES and t in fetched
             planned[b] = node.op.name == "assign" or (fills and not handed_out and t.type.dtype is not STRING)
