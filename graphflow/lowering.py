@@ -19,30 +19,14 @@ from graphflow.planning.cost import Calibration, Machine
 from graphflow.planning.fusion import Fusion, FusionSupport, fuse
 from graphflow.planning.hazards import with_waits
 from graphflow.planning.lane_choice import LanePlan, choose_lanes
+from graphflow.planning.liveness import COPIED_FEED_NBYTES, DIRECT_RESULT_NBYTES, REUSED_NBYTES
 from graphflow.planning.placement import Placed, place
 from graphflow.planning.schedule import Schedule, schedule
 from graphflow.program import Instruction, Kind, Place, Program, Slot
 from graphflow.subgraph import Subgraph
 from graphflow.types import STRING, DimLike, TensorType, substitute
 
-__all__ = [
-    "COPIED_FEED_NBYTES",
-    "DIRECT_RESULT_NBYTES",
-    "REUSED_NBYTES",
-    "Planned",
-    "compile_subgraph",
-    "plan_subgraph",
-]
-
-COPIED_FEED_NBYTES = 16_384
-"""Feeds up to this size are copied into planned bytes: then every kernel that reads them is bound in advance."""
-
-DIRECT_RESULT_NBYTES = 65_536
-"""Fetched values from this size on are allocated by their kernel and handed out without a copy."""
-
-REUSED_NBYTES = 64
-"""Results smaller than this get bytes of their own: NumPy leaves its fast path when an output of one element is an
-input too (1.9 us against 0.7 for float32 on the machine it was measured on)."""
+__all__ = ["Planned", "compile_subgraph", "plan_subgraph"]
 
 Resolve = Callable[[str | None], str]
 

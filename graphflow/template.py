@@ -17,7 +17,7 @@ import numpy as np
 from graphflow.bind import bind, match_feeds
 from graphflow.errors import GraphflowError
 from graphflow.graph import Node, Tensor, _attr_key, detached, symbols_in
-from graphflow.lowering import COPIED_FEED_NBYTES, DIRECT_RESULT_NBYTES, REUSED_NBYTES, Planned
+from graphflow.lowering import Planned
 from graphflow.op import Op, Trait
 from graphflow.ops.constant import CONSTANT, Literal
 from graphflow.passes.fold_constants import FOLD_NBYTES, can_fold
@@ -25,6 +25,7 @@ from graphflow.passes.pipeline import AFTER_BIND, Passes
 from graphflow.planning.arena import Lifetime, plan_arena
 from graphflow.planning.fusion import MIN_NBYTES
 from graphflow.planning.lane_choice import LARGE_NBYTES
+from graphflow.planning.liveness import COPIED_FEED_NBYTES, DIRECT_RESULT_NBYTES, REUSED_NBYTES
 from graphflow.program import Instruction, Kind, Program, Slot
 from graphflow.subgraph import Subgraph, prune
 from graphflow.types import Dim, Shape, TensorType, substitute
