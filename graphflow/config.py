@@ -17,7 +17,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 from graphflow.errors import ArgumentError, shorten
 
@@ -65,7 +65,9 @@ def _from_environment() -> Settings:
         default_float=os.environ.get("GRAPHFLOW_FLOAT", base.default_float),
         verify=os.environ.get("GRAPHFLOW_VERIFY", "0") not in ("", "0"),
         certify=os.environ.get("GRAPHFLOW_CERTIFY", "0") not in ("", "0"),
-        disabled_passes=tuple(filter(None, os.environ.get("GRAPHFLOW_DISABLED_PASSES", "").split(","))),
+        disabled_passes=tuple(
+            filter(None, map(str.strip, os.environ.get("GRAPHFLOW_DISABLED_PASSES", "").split(",")))
+        ),
         loop_limit=_integer("GRAPHFLOW_LOOP_LIMIT", base.loop_limit),
         repeat_limit=_integer("GRAPHFLOW_REPEAT_LIMIT", base.repeat_limit),
     )
@@ -84,7 +86,9 @@ def _changed(values: dict[str, object]) -> Settings:
     for name in values:
         if name not in known:
             raise ArgumentError(f"config: no setting {shorten(name)}; settings: {', '.join(known)}")
-    return replace(_current.get(), **values)  # type: ignore[arg-type]  # checked by __post_init__
+    now = _current.get()
+    merged = {name: values.get(name, getattr(now, name)) for name in known}
+    return Settings(**merged)  # type: ignore[arg-type]  # checked by __post_init__
 
 
 def set(**values: object) -> None:

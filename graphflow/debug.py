@@ -266,17 +266,35 @@ def _chosen(passes: Sequence[Any]) -> tuple[tuple[str, Function], ...]:
     for p in passes:
         if isinstance(p, str):
             named = choose_passes((p,))
+            if named.planning:
+                raise ArgumentError(
+                    f"bisect: {shorten(p)} is no pass but a decision about the plan: bisect without passes= looks at "
+                    f"the kernels and bytes that it leads to"
+                )
             found.extend((*named.before, *named.after))
         elif isinstance(p, Pass):
             function = p.exact or p.fast
             found.extend([] if function is None else [(p.name, function)])
         elif isinstance(p, tuple) and len(p) == 2 and isinstance(p[0], str) and callable(p[1]):
-            found.append((p[0], p[1]))
+            found.append((p[0], _giving_subgraphs(p[1], p[0])))
         elif callable(p):
-            found.append((getattr(p, "__name__", repr(p)), p))
+            name = getattr(p, "__name__", repr(p))
+            found.append((name, _giving_subgraphs(p, name)))
         else:
             raise ArgumentError(f"bisect: a pass is a function from subgraph to subgraph, not {shorten(p)}")
     return tuple(found)
+
+
+def _giving_subgraphs(function: Callable[..., Any], name: str) -> Function:
+    """A user's pass, with an ArgumentError where it gives something else."""
+
+    def checked(subgraph: Subgraph) -> Subgraph:
+        made = function(subgraph)
+        if not isinstance(made, Subgraph):
+            raise ArgumentError(f"bisect: pass {shorten(name)} must give a Subgraph, it gave {shorten(made)}")
+        return made
+
+    return checked
 
 
 # --- what a session knows ---------------------------------------------------------------------------

@@ -696,12 +696,13 @@ class BodyGraph(Graph):
     `parent` is the graph around it; `captures` maps an outer tensor to its stand-in here, in
     the order of first use. `reads` and `writes` hold what the body made of variables: writes
     are handed out as extra results, so that a body has no side effect on state.
-    `iteration` is the int64 scalar of a loop's running index, or None.
+    `iteration` is the int64 scalar of a loop's running index, or None. `depth` counts the bodies around it, and it.
     """
 
     def __init__(self, parent: Graph | None) -> None:
         super().__init__()
         self.parent = parent
+        self.depth: int = 1 + (parent.depth if isinstance(parent, BodyGraph) else 0)
         self.captures: dict[Tensor, Tensor] = {}
         self.reads: dict[Any, Tensor] = {}
         self.writes: dict[Any, Tensor] = {}

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from contextvars import Context
 from dataclasses import dataclass, field
 from itertools import starmap
@@ -121,23 +123,57 @@ class LaneRunner:
         """
         failures: list[_Failure] = []
         stop: list[bool] = []
+        begun: list[int] = []
+        ended: list[int] = []
 
         def job(k: int) -> None:
-            context.copy().run(self._walk, self._lanes[k], failures, stop, recorder)
+            begun.append(k)
+            try:
+                if not stop:
+                    context.copy().run(self._walk, self._lanes[k], failures, stop, recorder)
+            finally:
+                ended.append(k)
 
-        others = self._pool.submit(len(self._lanes) - 1, job)
-        context.run(self._walk, self._lanes[0], failures, stop, recorder)
-        for future in others:
-            future.result()
+        try:
+            others = self._pool.submit(len(self._lanes) - 1, job)
+            context.run(self._walk, self._lanes[0], failures, stop, recorder)
+            for future in others:
+                future.result()
+        except BaseException:  # an interrupt outside of the calls, as while the others are waited for
+            self._end_all(stop, begun, ended)
+            self._close()
+            raise
         if not failures:
             return None
-        for lock in self._locks:
-            lock.acquire(blocking=False)  # some were released and never waited for
+        self._close()
         first = min(failures, key=lambda f: f.number)
         for f in failures:
             if not isinstance(f.error, Exception):
                 raise f.error
         return first.place, first.error
+
+    def _close(self) -> None:
+        """Hold every lock, as before a run: after a failure some are open that nobody waited for."""
+        for lock in self._locks:
+            lock.acquire(blocking=False)
+
+    def _end_all(self, stop: list[bool], begun: list[int], ended: list[int]) -> None:
+        """Wait until the other lanes have stopped, through further interrupts: they write to the bytes of this run.
+
+        What they compute from here on is thrown away, so that nothing need be waited for.
+        """
+        while True:
+            try:
+                stop.append(True)  # a lane that begins after this does nothing
+                while len(ended) < len(begun):
+                    for lock in self._locks:
+                        with suppress(RuntimeError):  # its own lane was faster
+                            if lock.locked():
+                                lock.release()
+                    time.sleep(1e-3)
+                return
+            except KeyboardInterrupt:
+                continue
 
     def _walk(
         self, lane: _Lane, failures: list[_Failure], stop: list[bool], recorder: Recorder | None

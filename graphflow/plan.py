@@ -44,6 +44,7 @@ def parse_nbytes(value: Any, what: str) -> int:
 
     Raises ArgumentError for zero, negative, non-finite and unreadable values.
     """
+    given = value
     if isinstance(value, str):
         match = None
         if len(value) <= 50:
@@ -52,11 +53,11 @@ def parse_nbytes(value: Any, what: str) -> int:
         if match is None or unit is None:
             raise ArgumentError(f"{what}: {shorten(value)} is not a size such as '2GB' or '512MiB'")
         value = int(match[1]) * unit if match[1].isdecimal() else float(match[1]) * unit
-    if isinstance(value, np.integer):
-        value = int(value)
+    if isinstance(value, (np.integer, np.floating)):
+        value = value.item()
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 1 <= value < math.inf:
         raise ArgumentError(
-            f"{what} must be a positive number of bytes or text such as '2GB', not {shorten(value)}"
+            f"{what} must be a positive number of bytes or text such as '2GB', not {shorten(given)}"
         )
     return int(value)
 
@@ -189,7 +190,12 @@ class Plan:
         return sorted(live, key=lambda pair: -pair[1])
 
     def explain(self, rows: int = 8) -> str:
-        """The plan in words: memory with what is live at the peak, work and span, the critical path with lines."""
+        """The plan in words: memory with what is live at the peak, work and span, the critical path with lines.
+
+        rows: of each list at most. Raises ArgumentError for anything but an int of 0 or more.
+        """
+        if isinstance(rows, bool) or not isinstance(rows, int) or rows < 0:
+            raise ArgumentError(f"explain: rows is an int of 0 or more, not {shorten(rows)}")
         return "\n".join(self._explain(rows))
 
     def _explain(self, rows: int) -> Iterator[str]:

@@ -94,10 +94,14 @@ class Executable:
         )
         calls: list[tuple[Any, ...]] = []
         commit = 0
+        late: dict[int, Callable[[], tuple[Any, ...]]] = {}
         for number, instruction in enumerate(program.instructions):
             if number == program.commit:
                 commit = len(calls)
             made = self._bind(instruction)
+            if number >= program.commit and (ready := self._ready(instruction)) is not None:
+                late[len(calls) - commit] = ready
+                made[1:] = [(setitem, self._env, s, None) for s in instruction.frees]
             calls.extend(made)
             self._places.extend([instruction.place] * len(made))
             numbers.extend([number] * len(made))
@@ -105,6 +109,7 @@ class Executable:
             commit = len(calls)
         self._numbers = numbers
         self._head, self._tail = calls[:commit], calls[commit:]
+        self._late = late
         self._add_commit()
         self._prepare_io()
         touched = sum((s.nbytes or 0) for s in program.slots)
@@ -192,6 +197,36 @@ class Executable:
         if i.frees:
             calls.append((_release, env, i.frees))
         return calls
+
+    def _ready(self, i: Instruction) -> Callable[[], tuple[Any, ...]] | None:
+        """For an instruction of the commit whose arrays a run brings: what gives its call, right before the commit.
+
+        A call that looks its arrays up by itself is a Python function, in which an interrupt may be raised: then some
+        variables would be written and others not. None where the call is bound already.
+        """
+        env, static, backend = self._env, self._is_static, self._backends[i.device]
+        if all(static[s] for s in (*i.inputs, *i.outputs)) or len(i.outputs) != 1 or i.op is FUSED:
+            return None
+        target, fetch = i.outputs[0], _getter(env, i.inputs)
+        if i.is_view:
+            function = self._function(i, backend)
+
+            def shown() -> tuple[Any, ...]:
+                env[target] = function(*fetch())
+                return (len, ())  # nothing is left to do
+
+            return shown
+        if not i.op.takes_out:
+            return None
+        made = self.program.slots[target].type
+
+        def ready() -> tuple[Any, ...]:
+            if not static[target]:
+                env[target] = backend.empty(made.dtype, made.shape)
+            function, arguments = backend.call(i.op, i.attrs, fetch(), env[target])
+            return (function, *arguments)
+
+        return ready
 
     def _dynamic(self, i: Instruction, backend: Any) -> Callable[[], None]:
         """A call that looks its arrays up at each run."""
@@ -446,6 +481,10 @@ class Executable:
         early = self.program.early_fetches
         results = [self._result(k, s) if early[k] else None for k, s in enumerate(self.program.fetches)]
         tail = self._tail
+        if self._late:
+            tail = list(tail)
+            for k, ready in self._late.items():
+                tail[k] = ready()
         if self._dynamic_swaps:
             tail = tail + [(setitem, target, ..., self._env[s]) for target, s in self._dynamic_swaps]
         if tail:

@@ -29,7 +29,7 @@ from graphflow.program import Program
 from graphflow.runtime import VariableStore, load
 from graphflow.subgraph import Subgraph
 from graphflow.template import Template, make_template
-from graphflow.types import Shape, shape_from_user
+from graphflow.types import Shape, as_index, shape_from_user
 
 __all__ = ["Session", "evaluate", "get_default_session", "session_for"]
 
@@ -94,8 +94,10 @@ class Session:
             self._passes = choose_passes(optimize)
         except ArgumentError as error:
             raise ArgumentError(f"Session: {error}") from None
-        if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
-            raise ArgumentError(f"Session: threads is a positive int or None, not {shorten(threads)}")
+        if threads is not None:
+            threads = as_index(threads, "Session: threads")
+            if threads < 1:
+                raise ArgumentError(f"Session: threads must be at least 1, not {shorten(threads)}")
         self.graph = graph if graph is not None else get_default_graph()
         if isinstance(self.graph, BodyGraph):
             raise ArgumentError("Session: a loop body, branch or traced function has no session of its own")

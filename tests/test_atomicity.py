@@ -27,8 +27,13 @@ def _pair(n: int) -> tuple[gf.Variable, gf.Variable, gf.Operation]:
 # Windows cannot interrupt a run at a chosen time, so that there is nothing to test with there
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this platform has no interval timer")
 @pytest.mark.parametrize("n", [8, 100_000])
-def test_interrupts_leave_both_variables_alike(n: int) -> None:
+@pytest.mark.parametrize("fed", [False, True])
+def test_interrupts_leave_both_variables_alike(n: int, fed: bool) -> None:
     a, b, step = _pair(n)
+    feeds: dict[Any, Any] = {}
+    if fed:  # by reference, so that the updates meet its array at each run anew
+        x = gf.placeholder("float64", (n,))
+        step, feeds = gf.group(a.assign_add(x), b.assign_add(x)), {x: np.ones(n)}
     session = gf.Session()
     session.run(gf.global_variables_initializer())
 
@@ -47,7 +52,7 @@ def test_interrupts_leave_both_variables_alike(n: int) -> None:
                 signal.setitimer(signal.ITIMER_REAL, 1e-5 + 7e-5 * (k % 40))
                 try:
                     for _ in range(200):
-                        session.run(step)
+                        session.run(step, feeds)
                 finally:
                     armed[0] = False
                     signal.setitimer(signal.ITIMER_REAL, 0)

@@ -257,6 +257,10 @@ def test_inside_loops_and_branches() -> None:
     with pytest.raises(NumericsError, match=r"in_branch' \(log\) made an infinity"):
         checked(session, branch, {x: 5.0})
     assert checked(session, branch, {x: -5.0}) == -5.0
+    rows = gf.placeholder("float64", [2])  # so few that the loop is taken apart, and its branches stay
+    deep = gf.map_fn(lambda r: gf.cond(r > 0.0, lambda: r, lambda: gf.sqrt(r, name="deep") + 1.0), rows)
+    with pytest.raises(NumericsError, match=r"deep' \(sqrt\) made a NaN"):
+        checked(session, deep, {rows: [1.0, -1.0]})
 
 
 def test_an_overflow_in_the_commit_is_undone_and_effects_happen_once() -> None:
@@ -472,6 +476,20 @@ def test_bytes_that_change_while_they_are_needed_are_told() -> None:
     left = gf.boolean_mask(x, x > 0.5, name="left")
     with pytest.raises(MismatchError, match="the value of 'left' was freed before its last use"):
         checked(session, gf.sum(left), feeds, check="reference", change=freed)
+
+
+def test_a_variable_that_is_fetched_holds_what_the_commit_wrote() -> None:
+    v = gf.Variable([[1.0, 2.0], [3.0, 4.0]], name="v")
+    x = gf.placeholder("float32", [2, 2], name="x")
+    old = v.read()[::-1]
+    after = v.assign(gf.sort(x, axis=0) + old)
+    session = gf.Session()
+    session.run(gf.global_variables_initializer())
+    program = session.plan([after, v], {x: (2, 2)}).program
+    assert program.swaps, "the variable is written by a copy at the end"
+    first, second = session.run([after, v], {x: np.eye(2)}, check="reference")
+    np.testing.assert_array_equal(first, [[3, 4], [2, 3]])
+    np.testing.assert_array_equal(second, first)
 
 
 def test_what_is_dead_is_poisoned() -> None:

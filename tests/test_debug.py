@@ -266,6 +266,16 @@ def test_bad_input() -> None:
         (lambda: debug.bisect(y, {x: [1, 2, 3]}, passes=["nothing"]), ArgumentError, "no pass 'nothing'"),
         (lambda: debug.bisect(y, {x: [1, 2, 3]}, passes="tidy"), ArgumentError, "must be a list"),
         (lambda: debug.bisect(y, {x: [1, 2, 3]}, passes=[3]), ArgumentError, "a pass is a function"),
+        (
+            lambda: debug.bisect(y, {x: [1, 2, 3]}, passes=[("lost", lambda s: None)]),
+            ArgumentError,
+            "pass 'lost' must give a Subgraph, it gave None",
+        ),
+        (
+            lambda: debug.bisect(y, {x: [1, 2, 3]}, passes=["fuse"]),
+            ArgumentError,
+            "'fuse' is no pass but a decision about the plan",
+        ),
         (lambda: debug.passes(y, session=4), ArgumentError, "must be a Session"),
         (lambda: debug.passes([None]), FetchError, "cannot fetch None"),
     ]

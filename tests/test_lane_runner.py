@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 import threading
+import time
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 import graphflow as gf
 from graphflow import lowering
 from graphflow.backends import backend_for
+from graphflow.lane_runner import LanePool
 from graphflow.lowering import plan_subgraph
 from graphflow.planning.lane_choice import LanePlan
 from graphflow.planning.schedule import Schedule
@@ -153,3 +155,64 @@ def test_an_interrupt_on_the_calling_thread_stops_all_lanes() -> None:
     with pytest.raises(KeyboardInterrupt):
         executable.run([])
     assert executable.run([])[0].tolist() == [2, 2, 2]
+
+
+class _Interrupted(LanePool):
+    """Threads whose owner is interrupted as often as it is told, each time that it begins to wait for them."""
+
+    left = 2
+
+    def submit(self, count: int, job: Any) -> list[Any]:
+        futures = super().submit(count, job)
+        if self.left > 0:
+            self.left -= 1
+            for future in futures:
+                future.result = _interrupt
+        return futures
+
+
+def _interrupt(timeout: float | None = None) -> Any:
+    raise KeyboardInterrupt
+
+
+def test_an_interrupt_while_lanes_are_waited_for_stops_them_too() -> None:
+    ended = []
+
+    def slow(x: Any) -> Any:
+        time.sleep(0.05)
+        ended.append(1)
+        return x
+
+    a = gf.py_func(slow, [gf.ones([3])], "float32")
+    b = gf.py_func(slow, [gf.exp(a)], "float32")
+    executable = _executable([b], [1])
+    assert executable._lanes is not None
+    executable._lanes._pool = _Interrupted()
+    for _ in range(2):
+        ended.clear()
+        with pytest.raises(KeyboardInterrupt):
+            executable.run([])
+        stopped = list(ended)
+        time.sleep(0.15)
+        assert ended == stopped, "a lane went on after the run was over"
+    assert np.allclose(executable.run([])[0], np.exp(1.0))
+
+
+def test_an_interrupt_before_the_first_lane_begins_leaves_the_next_run_alone() -> None:
+    a = gf.py_func(lambda x: x + 1, [gf.ones([3])], "float32")
+    b = gf.py_func(lambda x: x + 1, [gf.exp(a)], "float32")
+    executable = _executable([b], [0, 1])
+    runner = executable._lanes
+    assert runner is not None
+    walk = runner._walk
+
+    def interrupted(lane: Any, *rest: Any) -> None:
+        if lane is runner._lanes[0]:
+            raise KeyboardInterrupt
+        walk(lane, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner, "_walk", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            executable.run([])
+    assert np.allclose(executable.run([])[0], np.exp(2.0) + 1)

@@ -390,3 +390,25 @@ def test_bad_checks() -> None:
         gf.Session(check="nan").run(x, {x: [1, 2]}, profile=True)
     with pytest.raises(FeedError, match=r"'x' .* was not fed"):
         gf.Session(check="nan").run(x + 1.0)
+
+
+def test_settings_say_what_is_wrong_at_the_users_line() -> None:
+    with pytest.raises(gf.errors.ArgumentError, match=r"default_float[\s\S]*test_session\.py"):
+        gf.config.set(default_float="float99")
+    with (
+        gf.config.override(disabled_passes=("fusse",)),
+        pytest.raises(gf.errors.ArgumentError, match="disabled_passes: there is no pass 'fusse'"),
+    ):
+        gf.Session()
+    plan = gf.Session(threads=np.int64(2)).plan(gf.ones((2,)) * 2.0)
+    for rows in (None, "a", 1.5, -1, True):
+        with pytest.raises(gf.errors.ArgumentError, match="explain: rows is an int"):
+            plan.explain(rows)  # type: ignore[arg-type]
+    assert plan.fits(np.float32(1e6))
+    with pytest.raises(gf.errors.ArgumentError, match=r"not '0\.0000000001GB'"):
+        plan.fits("0.0000000001GB")
+
+
+def test_names_of_disabled_passes_may_have_spaces_around_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRAPHFLOW_DISABLED_PASSES", "fuse, lanes,")
+    assert gf.config._from_environment().disabled_passes == ("fuse", "lanes")

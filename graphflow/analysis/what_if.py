@@ -108,6 +108,7 @@ def _speed_up(program: Program, times: list[float], faster: Mapping[Any, float])
         )
     shares = _shares(program)
     original = list(times)
+    named: dict[str, Any] = {}
     for key, factor in faster.items():
         name = _name_of(key)
         if name not in shares and name.endswith(":0"):
@@ -119,7 +120,18 @@ def _speed_up(program: Program, times: list[float], faster: Mapping[Any, float])
                 f"what_if: faster: nothing in this plan runs as {shorten(name)}: it may be no node, or not needed, "
                 f"or computed in advance, or one with an equal node{hint}"
             )
-        if isinstance(factor, bool) or not isinstance(factor, (int, float)) or not 0 < factor < math.inf:
+        if name in named:
+            raise ArgumentError(
+                f"what_if: faster: {shorten(name)} is there twice, as {shorten(named[name])} and {shorten(key)}: "
+                f"give one factor"
+            )
+        named[name] = key
+        if (
+            isinstance(factor, bool)
+            or not isinstance(factor, (int, float))
+            or not 0 < factor < math.inf
+            or 1 / factor == math.inf
+        ):
             raise ArgumentError(
                 f"what_if: faster: the factor for {shorten(name)} must be a positive number, not {shorten(factor)}"
             )

@@ -131,6 +131,8 @@ class NanCheck(Stepped):
         """
         plain = self._plain()
         asked = [n for n in plain.nodes if n.name in names]
+        if not asked:  # of a body that the optimiser took apart: what has it makes it
+            asked = [n for n in plain.nodes if n.op.is_control and not _inside(n).isdisjoint(names)]
         if not asked:
             return None
         last = plain.nodes.index(asked[-1])
@@ -156,6 +158,17 @@ class NanCheck(Stepped):
 def _names(i: Instruction) -> tuple[str, ...]:
     """The names of the nodes that an instruction computes."""
     return (i.place.name, *getattr(i.attrs.get("body"), "names", ()))
+
+
+def _inside(node: Node) -> set[str]:
+    """The names of all nodes in the bodies of a node, and in theirs."""
+    found: set[str] = set()
+    stack = [node]
+    while stack:
+        for body in stack.pop().attrs.get("bodies", ()):
+            found.update([n.name for n in body.nodes])
+            stack.extend([n for n in body.nodes if n.op.is_control])
+    return found
 
 
 def _repeatable(subgraph: Subgraph, roots: Iterable[Node], known: Mapping[int, Any]) -> tuple[Node, ...]:

@@ -192,8 +192,9 @@ class ReferenceCheck(Stepped):
     def end(self, feeds: Sequence[Any], results: list[Any]) -> None:
         last = len(self.program.instructions)
         early = self._saved if self._at_commit is None else self._at_commit
+        late = {**self._saved, **{target: self._saved.get(source) for source, target in self.program.swaps}}
         for k, (s, result) in enumerate(zip(self.program.fetches, results, strict=True)):
-            saved = (early if self.program.early_fetches[k] else self._saved).get(s)
+            saved = (early if self.program.early_fetches[k] else late).get(s)
             if saved is not None and not same_bits(saved, result):
                 raise self._memory_error(s, last, saved, result, "changed")
         for source, target in self.program.swaps:

@@ -65,6 +65,9 @@ class Stepped(Executable):
         self._bound += 1
         return [(self._step, number, i, super()._bind(i))]
 
+    def _ready(self, i: Instruction) -> None:
+        """Nothing: every call goes through `_step`, and what an interrupt leaves half done is undone."""
+
     def _step(self, number: int, i: Instruction, calls: list[tuple[Any, ...]]) -> None:
         self.before(number, i)
         for function, *arguments in calls:

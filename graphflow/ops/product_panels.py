@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-__all__ = ["SPLIT_FLOPS", "TALL_NBYTES", "TILE", "bounds", "is_split", "row_panels"]
+__all__ = ["SPLIT_FLOPS", "TALL_NBYTES", "TILE", "bounds", "is_split", "row_panel_count"]
 
 SPLIT_FLOPS = 1 << 28
 """Products from here on (512 x 512 x 512) are made in pieces that threads share: 3 ms and more on one thread, of
@@ -30,8 +30,8 @@ def bounds(size: int) -> Iterator[tuple[int, int]]:
     return itertools.pairwise(size * i // count for i in range(count + 1))
 
 
-def row_panels(rows: int, inner: int, columns: int, itemsize: int) -> list[tuple[int, int]] | None:
-    """The rows of each piece where a product of two matrices is split by rows alone, else None."""
+def row_panel_count(rows: int, inner: int, columns: int, itemsize: int) -> int:
+    """In how many `bounds` of its rows a product of two matrices is made; 0 where it is not split by rows alone."""
     if not is_split(2 * rows * inner * columns, rows * columns * itemsize) or columns >= 2 * TILE:
-        return None
-    return list(bounds(rows))
+        return 0
+    return max(1, rows // TILE)

@@ -16,6 +16,10 @@ from graphflow.types import TensorType
 __all__ = ["Tracer", "assign_all", "close", "describe_function", "is_weak", "written"]
 
 
+MAX_DEPTH = 100
+"""How deep branches and loops may be nested: passes and programs follow them one Python call inside another."""
+
+
 class Tracer:
     """A body under construction, in a BodyGraph inside the current graph.
 
@@ -24,6 +28,8 @@ class Tracer:
 
     def __init__(self, label: str, *, loop: bool = False) -> None:
         self.graph = BodyGraph(current_graph())
+        if self.graph.depth > MAX_DEPTH:
+            raise GraphError(f"{label}: branches and loops can be nested {MAX_DEPTH} deep, and no deeper")
         self.label = label
         self.effects: list[Node] = []
         if loop:

@@ -19,7 +19,7 @@ Passes = Sequence[Callable[[Subgraph], Subgraph]]
 
 
 def optimize_bodies(subgraph: Subgraph, passes: Passes) -> Subgraph:
-    """Apply `passes` to every body of control flow, from the outermost in, and once more to those around a change.
+    """Apply `passes` to every body of control flow, from the outermost in, until none fires any more.
 
         %1 = while_loop(%0, bodies=(<Body of 2 operations>, <Body of 9 operations>), ...)
         becomes
@@ -35,6 +35,9 @@ def optimize_bodies(subgraph: Subgraph, passes: Passes) -> Subgraph:
     """
     return _optimized(subgraph, passes, {})
 
+
+_MOST_ROUNDS = 8
+"""Each pass makes a body simpler, so that rounds end by themselves, most after the second; this ends them if not."""
 
 _Key = tuple[Body, tuple[TensorType, ...], tuple[tuple[str, object], ...]]
 
@@ -62,12 +65,15 @@ def _body(node: Node, number: int, passes: Passes, known: dict[_Key, Body]) -> B
     key = (body, tuple([t.type for t in start.inputs]), tuple(node.attrs["sizes"]))
     found = known.get(key)
     if found is None:
-        inside = _applied(start, passes)
-        deeper = _optimized(inside, passes, known)
-        if deeper is not inside:
-            deeper = _applied(deeper, passes)
-        same = deeper.nodes is body.nodes and deeper.inputs is body.inputs and deeper.outputs is body.outputs
-        found = known[key] = body if same else body_of(deeper)
+        inside = start
+        for _ in range(_MOST_ROUNDS):
+            changed = _optimized(_applied(inside, passes), passes, known)
+            if changed is inside:
+                break
+            inside = changed
+        same = inside.nodes is body.nodes and inside.inputs is body.inputs and inside.outputs is body.outputs
+        found = known[key] = body if same else body_of(inside)
+        known[found, key[1], key[2]] = found  # so that a round around it need not look at it again
     return found
 
 

@@ -171,8 +171,8 @@ def choose_passes(optimize: Any) -> Passes:
             raise ArgumentError(
                 f"optimize is True, False, 'exact', 'fast' or names of passes, not {shorten(optimize)}"
             )
-        wanted = _checked(optimize, known)
-    disabled = _checked(config.get().disabled_passes, known)
+        wanted = _checked(optimize, known, "optimize")
+    disabled = _checked(config.get().disabled_passes, known, "disabled_passes")
 
     def chosen(table: Iterable[Pass]) -> tuple[tuple[str, Callable[[Subgraph], Subgraph]], ...]:
         found = []
@@ -193,10 +193,10 @@ def choose_passes(optimize: Any) -> Passes:
     return Passes(before, after, planning, exact)
 
 
-def _checked(names: Any, known: Sequence[str]) -> tuple[str, ...]:
+def _checked(names: Any, known: Sequence[str], what: str) -> tuple[str, ...]:
     for name in names:
         if not isinstance(name, str) or name not in known:
-            raise ArgumentError(f"there is no pass {shorten(name)}; passes: {', '.join(known)}")
+            raise ArgumentError(f"{what}: there is no pass {shorten(name)}; passes: {', '.join(known)}")
     return tuple(names)
 
 

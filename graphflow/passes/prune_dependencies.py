@@ -114,28 +114,35 @@ class _Dependencies:
         return self._reduced(node, list(wanted))
 
     def _behind(self, node: Node) -> Edges | None:
-        """What can be told to have run when a node has; None where that takes long to find out."""
+        """What can be told to have run when a node has; None where that is more than MOST_STEPS nodes."""
         if not _is_silent(node):
             return () if node.op.name in _GIVEN else (node,)
-        if node not in self.behind:
-            self.behind[node] = self._found_behind(node)
-        return self.behind[node]
-
-    def _found_behind(self, node: Node) -> Edges | None:
-        found: set[Node] = set()
-        seen: set[Node] = set()
         stack = [node]
         while stack:
-            current = stack.pop()
-            for n in (*[t.op for t in current.inputs if t not in self.fed], *current.control_inputs):
-                if n in seen or n.op.name in _GIVEN:
-                    continue
-                seen.add(n)
-                if _is_silent(n):
-                    stack.append(n)
-                else:
-                    found.add(n)
-            if len(seen) > MOST_STEPS:
+            last = stack[-1]
+            if last in self.behind:
+                stack.pop()
+                continue
+            before = [t.op for t in last.inputs if t not in self.fed]
+            missing = [
+                n
+                for n in (*before, *last.control_inputs)
+                if n not in self.behind and _is_silent(n) and n.op.name not in _GIVEN
+            ]
+            if missing:
+                stack += missing
+            else:
+                self.behind[last] = self._found_behind((*before, *last.control_inputs))
+        return self.behind[node]
+
+    def _found_behind(self, before: Iterable[Node]) -> Edges | None:
+        found: dict[Node, None] = {}
+        for n in before:
+            behind = () if n.op.name in _GIVEN else self.behind[n] if _is_silent(n) else (n,)
+            if behind is None:
+                return None
+            found.update(dict.fromkeys(behind))
+            if len(found) > MOST_STEPS:
                 return None
         return tuple(sorted(found, key=self.position.__getitem__))
 

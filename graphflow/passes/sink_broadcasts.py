@@ -9,6 +9,9 @@ from graphflow.subgraph import Subgraph
 
 __all__ = ["sink_broadcasts"]
 
+_MOST_ROUNDS = 20
+"""Each round drops a broadcast from before some op, so that rounds end by themselves; see `rules.py`."""
+
 
 def sink_broadcasts(subgraph: Subgraph, symbolic: bool = False) -> Subgraph:
     """Let an elementwise op read what was broadcast, and broadcast its result if that is still needed.
@@ -19,19 +22,29 @@ def sink_broadcasts(subgraph: Subgraph, symbolic: bool = False) -> Subgraph:
 
     Every element is computed from the same operands, so every bit stays. Fires only on static shapes, when
     all inputs are broadcasts or need none, and where only elementwise ops read what is broadcast now: a sum adds in
-    the order of memory, which is another one for a view. O(V + E).
+    the order of memory, which is another one for a view. O(V + E) a round.
 
     symbolic: fire on symbolic sizes too, every symbol taken to be 2 or more.
     """
+    for _ in range(_MOST_ROUNDS):  # once a reader of a value is gone, the value itself may move
+        changed = _sunk(subgraph, symbolic)
+        if changed is subgraph:
+            break
+        subgraph = changed
+    return subgraph
+
+
+def _sunk(subgraph: Subgraph, symbolic: bool) -> Subgraph:
+    broadcast_to = OPS.get("broadcast_to")
+    readers = Readers(subgraph)
 
     def known(t: Tensor) -> bool:
         return t.type.is_static or (symbolic and t.type.shape is not None)
 
-    broadcast_to = OPS.get("broadcast_to")
-    readers = Readers(subgraph)
-
     def source(t: Tensor) -> Tensor:
-        return t.op.inputs[0] if t.op.op is broadcast_to else t
+        while t.op.op is broadcast_to:
+            t = t.op.inputs[0]
+        return t
 
     def replace(node: Node, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
         if not node.op.is_elementwise or node.control_inputs:

@@ -7,7 +7,7 @@ from typing import Any
 
 from graphflow.graph import Node, Tensor
 from graphflow.ops.fused import ClusterBody, Step, row_nbytes
-from graphflow.ops.product_panels import row_panels
+from graphflow.ops.product_panels import bounds, row_panel_count
 from graphflow.types import STRING, TensorType, normalize_axes
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
 
 MIN_BLOCKS = 4
 MIN_PANELS = 4
+MAX_PANELS = 1 << 16
 MAX_PANEL_ROW_NBYTES = 4096
 """Panels have 512 rows and more: with longer rows they would not stay in a cache."""
 
@@ -67,13 +68,9 @@ def _is_row_product(a: TensorType, b: TensorType, out: TensorType) -> bool:
     """True for rows times a matrix, where the backend makes it in panels of rows anyway."""
     if a.rank < 2 or b.rank != 2 or out.dtype.kind not in "fc" or out.dtype.itemsize < 4:
         return False
-    return len(panels_of(a, out)) >= MIN_PANELS and row_nbytes(out, out.rank - 1) <= MAX_PANEL_ROW_NBYTES
-
-
-def panels_of(a: TensorType, out: TensorType) -> list[tuple[int, int]]:
-    """The panels of rows in which a product is made; empty where it is not."""
     rows, (inner, columns) = product_of(out.dims[:-1]), (a.dims[-1], out.dims[-1])
-    return row_panels(rows, int(inner), int(columns), out.dtype.itemsize) or []  # type: ignore[arg-type]  # static
+    count = row_panel_count(rows, int(inner), int(columns), out.dtype.itemsize)  # type: ignore[arg-type]  # static
+    return MIN_PANELS <= count <= MAX_PANELS and row_nbytes(out, out.rank - 1) <= MAX_PANEL_ROW_NBYTES
 
 
 def common(a: tuple[Any, ...], b: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -133,7 +130,7 @@ def cluster_body(
     panels: list[tuple[int, int]] = []
     for n in members:
         if kind_of(n) == "product":
-            panels = panels_of(n.inputs[0].type, n.outputs[0].type)
+            panels = list(bounds(product_of(n.outputs[0].type.dims[:-1])))
         for t, how in zip(n.inputs, reads(n, dims), strict=True):
             if t not in inside:
                 given.setdefault((t, how), len(given))

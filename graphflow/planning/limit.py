@@ -152,7 +152,7 @@ def _cannot_fit(tasks: Tasks, limit: int, least: int) -> MemoryLimitError:
         total = sum([piece.nbytes for piece in shown])
     lines = [
         (
-            f"the limit is {limit:,} bytes; this run takes at least {least:,} bytes, even where values are computed"
+            f"the limit is {_count(limit, 'byte')}; this run takes at least {least:,} bytes, even where values are computed"
             " again and put aside"
         )
     ]

@@ -79,6 +79,11 @@ def test_a_node_within_a_cluster() -> None:
         ({"faster": {"product0": math.inf}}, "must be a positive number, not inf"),
         ({"faster": {"product0": "2"}}, "must be a positive number, not '2'"),
         ({"faster": {"product0": True}}, "must be a positive number, not True"),
+        ({"faster": {"product0": 1e-320}}, "must be a positive number, not 1e-320"),
+        (
+            {"faster": {"product0": 2, "product0:0": 4}},
+            "'product0' is there twice, as 'product0' and 'product0:0'",
+        ),
         ({"faster": {3: 2}}, "3 is no node, nor the name of one"),
     ],
 )

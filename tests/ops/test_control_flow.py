@@ -794,3 +794,14 @@ def test_a_chain_of_many_branches_needs_no_recursion() -> None:
         y = F.cond(y > 0, lambda y=y: y * 1.001, lambda y=y: y)
     (g,) = gf.gradients(y, x)
     np.testing.assert_allclose(gf.Session().run(g, {x: 1.0}), 1.001**300)
+
+
+def test_branches_that_are_nested_too_deep_are_refused_when_they_are_built() -> None:
+    x = gf.placeholder("float64", ())
+
+    def nested(depth: int, y: Any) -> Any:
+        return F.cond(y > 0, lambda: nested(depth - 1, y * 0.5), lambda: y) if depth else y
+
+    assert run(nested(100, x), {x: -1.0}) == -1.0
+    with pytest.raises(gf.errors.GraphError, match=r"nested 100 deep[\s\S]*test_control_flow\.py"):
+        nested(101, x)

@@ -168,3 +168,16 @@ def _told(subgraph: Subgraph) -> set[tuple[str, str]]:
         )
     effects: list[Node] = [n for n in subgraph.nodes if n.op.has_effect]
     return {(a.name, b.name) for a in effects for b in nx.descendants(graph, a) if b.op.has_effect}
+
+
+def test_pure_nodes_that_wait_for_many_are_all_found_at_once() -> None:
+    x = gf.placeholder("float64", (4,))
+    made: list[Any] = [gf.print(0, x), gf.print(1, x), gf.print(2, x)]
+    for k in range(300):
+        with gf.control_dependencies(made[-3:]):
+            made.append(gf.sin(x * float(k)))
+    with gf.control_dependencies(made[-3:]):
+        last = gf.print(3, x)
+    after = prune_dependencies(cut([], [x], [last]))
+    assert [n.type for n in after.nodes if n.type != "constant"] == ["print"] * 4
+    assert len(after.nodes[-1].control_inputs) == 3

@@ -259,3 +259,9 @@ def test_a_cluster_on_whole_arrays_gives_the_same() -> None:
     assert np.array_equal(value, gf.Session(optimize=False).run(y, {x: feed}))
     assert replace(i.attrs["body"]).names == ("mul", "Exp", "Sum", "truediv")
     assert "fused" in OPS
+
+
+def test_planning_for_a_vast_batch_takes_no_memory() -> None:
+    x = gf.placeholder("float32", [None, 4])
+    y = gf.tanh(gf.matmul(x, gf.constant(np.ones((4, 4), np.float32))))
+    assert gf.Session().plan(y, {x: (10**12, 4)}).peak_nbytes >= 10**12 * 16
