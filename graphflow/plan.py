@@ -200,8 +200,7 @@ class Plan:
 
     def _explain(self, rows: int) -> Iterator[str]:
         m = self.memory
-        calls = sum(not i.is_view for i in self.program.instructions)
-        yield f"plan for {self.device}: {len(self.order)} nodes, {calls} kernel calls"
+        yield f"plan for {self.device}: {self._size}"
         yield from self._what_was_done()
         yield (
             f"memory    {format_nbytes(self.peak_nbytes)} at most: variables {format_nbytes(m.variables)}, "
@@ -236,6 +235,12 @@ class Plan:
         slowest = sorted(path, key=lambda pair: -pair[1])[:rows]
         for place, seconds in [pair for pair in path if pair in slowest][:rows]:
             yield f"          {format_seconds(seconds):>12}  {place.name}  {place.texts[1]}"
+
+    @property
+    def _size(self) -> str:
+        """How much runs, in words; the nodes of a plan that was loaded from a file are not known."""
+        calls = f"{sum(not i.is_view for i in self.program.instructions)} kernel calls"
+        return calls if self.subgraph is None else f"{len(self.order)} nodes, {calls}"
 
     def _what_was_done(self) -> Iterator[str]:
         """Rewrites and clusters, in words."""
@@ -279,7 +284,7 @@ class Plan:
         return hooks.render(self)._repr_mimebundle_(**kwargs)
 
     def __repr__(self) -> str:
-        return f"<Plan of {len(self.order)} nodes, peak {format_nbytes(self.peak_nbytes)}>"
+        return f"<Plan of {self._size}, peak {format_nbytes(self.peak_nbytes)}>"
 
     def __str__(self) -> str:
         return self.explain()

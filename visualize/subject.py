@@ -55,6 +55,10 @@ def subject_of(obj: Any) -> Subject:
 
 
 def _of_plan(plan: Plan) -> Subject:
+    if plan.subgraph is None:
+        raise RenderError(
+            "render: this plan was loaded from a file, which holds no graph; draw the plan that was saved"
+        )
     nodes = _with_sources(plan.order)
     by_name = {node.name: node for node in nodes}
     own = {

@@ -113,9 +113,10 @@ def _paths(value: Any, path: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
 
 
 def _edited(header: Any, path: tuple[Any, ...], edit: Any) -> Any:
-    made = copy.deepcopy(header)
-    box = made
+    """A copy of the header, whole only along the path: the rest is shared, and nobody writes to it."""
+    made = box = copy.copy(header)
     for key in path[:-1]:
+        box[key] = copy.copy(box[key])
         box = box[key]
     edit(box, path[-1])
     return made

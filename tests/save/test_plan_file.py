@@ -17,7 +17,14 @@ import pytest
 from hypothesis import given, settings
 
 import graphflow as gf
-from graphflow.errors import ArgumentError, FileError, FormatError, GraphflowError, MemoryLimitError
+from graphflow.errors import (
+    ArgumentError,
+    FileError,
+    FormatError,
+    GraphflowError,
+    MemoryLimitError,
+    RenderError,
+)
 from graphflow.plan import Plan
 from graphflow.save.container import MAX_DEPTH
 from graphflow.save.plan_encode import MAX_BODIES, Omitted, encode_program
@@ -82,6 +89,11 @@ def test_a_plan_says_the_same_after_loading(make: Callable[[], Plan], tmp_path: 
     assert not loaded.fits(plan.peak_nbytes - 1)
     assert loaded.what_if(workers=2) == plan.what_if(workers=2)
     assert loaded.subgraph is None
+    calls = sum(not i.is_view for i in plan.program.instructions)
+    assert loaded.explain().startswith(f"plan for cpu:0: {calls} kernel calls\n")
+    assert plan.explain().startswith(f"plan for cpu:0: {len(plan.order)} nodes, {calls} kernel calls\n")
+    with pytest.raises(RenderError, match="loaded from a file"):
+        loaded.render()
     save_plan(loaded, str(tmp_path / "b.gfp"))
     _same(loaded, load_plan(tmp_path / "b.gfp"))
 
