@@ -21,11 +21,11 @@ from graphflow.planning.lanes import (
     makespan_bound,
     one_lane,
     plan_lanes,
-    schedule_peak_nbytes,
     waits,
 )
 from graphflow.planning.order import OrderProblem, peak_nbytes
 from graphflow.planning.task_graph import downward_ranks, group_tasks, upward_ranks
+from tests.planning.lane_peak import schedule_peak_nbytes
 
 
 @st.composite
