@@ -204,9 +204,11 @@ class Plan:
         yield from self._what_was_done()
         yield (
             f"memory    {format_nbytes(self.peak_nbytes)} at most: variables {format_nbytes(m.variables)}, "
-            f"constants {format_nbytes(m.constants)}, arena {format_nbytes(m.arena)} "
-            f"(lower bound {format_nbytes(self.lower_bound_nbytes)}), "
-            f"outside the arena {format_nbytes(m.peak - m.held)}"
+            f"constants {format_nbytes(m.constants)},"
+        )
+        yield (
+            f"          intermediate values {format_nbytes(m.arena)} in an arena that they share "
+            f"(at best {format_nbytes(self.lower_bound_nbytes)}), {format_nbytes(m.peak - m.held)} outside it"
         )
         if self.unknown:
             yield f"          {self.unknown} values have a size that depends on data and are not counted"
@@ -217,21 +219,24 @@ class Plan:
             )
         live = self.live_at_peak()
         if live:
-            yield "          live at the peak:"
+            yield "          live at the peak, with the line that made it:"
         for place, nbytes in live[:rows]:
             yield f"          {format_nbytes(nbytes):>12}  {place.name}  {place.texts[1]}"
         if len(live) > rows:
             yield f"          and {len(live) - rows} smaller values"
         yield (
-            f"compute   {self.flops:,} operations, {format_nbytes(self.bytes_moved)} moved; "
-            f"work {format_seconds(self.work)}, span {format_seconds(self.span)} by the cost model"
+            f"compute   {self.flops:,} arithmetic operations, {format_nbytes(self.bytes_moved)} read and written"
+        )
+        yield (
+            f"time      by a simple model {format_seconds(self.work)} on one core (work), "
+            f"{format_seconds(self.span)} on any number of cores (span)"
         )
         lanes = 1 + max((i.lane for i in self.program.instructions), default=0)
-        run = f"runs on {lanes} lanes" if lanes > 1 else "runs on one lane"
-        yield f"parallel  {self.parallelism:.2f} lanes could be kept busy on average; {run}"
+        run = f"runs on {lanes} threads" if lanes > 1 else "runs on one thread"
+        yield f"parallel  {self.parallelism:.2f} cores could be kept busy on average; {run}"
         path = [(self.program.instructions[i].place, self.costs[i].seconds) for i in self._critical]
         path = [(p, s) for p, s in path if s > 0]
-        yield f"critical path, {len(path)} nodes; the costliest of them:"
+        yield f"critical path: {len(path)} nodes, each needs the one before; the costliest of them:"
         slowest = sorted(path, key=lambda pair: -pair[1])[:rows]
         for place, seconds in [pair for pair in path if pair in slowest][:rows]:
             yield f"          {format_seconds(seconds):>12}  {place.name}  {place.texts[1]}"

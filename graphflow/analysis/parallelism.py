@@ -81,7 +81,7 @@ class Parallelism(float):
     def _lines(self, rows: int = 5) -> Iterator[str]:
         yield (
             f"parallelism {self.average:.2f} on average, {self.maximum} at most: "
-            f"work {format_seconds(self.work)}, span {format_seconds(self.span)} by the cost model"
+            f"work {format_seconds(self.work)}, span {format_seconds(self.span)} by a simple model"
         )
         yield f"planned on {self.lanes} lane{'s' * (self.lanes > 1)}: {format_seconds(self.seconds)}"
         for number, calls in enumerate(self.timeline):

@@ -93,7 +93,7 @@ INTEGER_DIVISION = 2.7
 CALL_SECONDS: Mapping[str, float] = MappingProxyType(
     {
         **dict.fromkeys(["sum", "max", "min", "any", "all"], 2e-6),
-        **dict.fromkeys(["maximum", "minimum"], 7e-7),
+        **dict.fromkeys(["maximum", "minimum", "assign"], 7e-7),
         **dict.fromkeys(["matmul", "prod"], 1.5e-6),
         **dict.fromkeys(["concat", "full", "full_like", "add_n", "getitem_grad", "reshape", "flatten"], 4e-6),
         **dict.fromkeys(["take", "tile", "cast"], 8e-6),
