@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 import graphflow as gf
-from benchmarks import lanes, limits, machine, ops, optimizer, orders, packing, spine
+from benchmarks import contract, lanes, limits, machine, ops, optimizer, orders, packing, spine
 from benchmarks.timing import Result
 
 BENCHMARKS: dict[str, Callable[[], Iterator[Result]]] = {
@@ -24,6 +24,7 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Result]]] = {
     "packing": packing.run,
     "lanes": lanes.run,
     "limits": limits.run,
+    "contract": contract.run,
     "machine": machine.run,
 }
 

@@ -118,6 +118,7 @@ class Compiler:
             self.resolve,
             self.host,
             fuse_on=fuse_on if clusters and "fuse" in decisions else None,
+            reorder="reorder" in decisions,
             workers=self.workers(self.device) if lanes and "lanes" in decisions else 1,
             calibration=self.calibration,
         )

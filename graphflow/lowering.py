@@ -21,7 +21,7 @@ from graphflow.planning.hazards import with_waits
 from graphflow.planning.lane_choice import LanePlan, choose_lanes
 from graphflow.planning.liveness import COPIED_FEED_NBYTES, DIRECT_RESULT_NBYTES, REUSED_NBYTES
 from graphflow.planning.placement import Placed, place
-from graphflow.planning.schedule import Schedule, schedule
+from graphflow.planning.schedule import SMALL_NBYTES, Schedule, in_program_order, live_peak_nbytes, schedule
 from graphflow.program import Instruction, Kind, Place, Program, Slot
 from graphflow.subgraph import Subgraph
 from graphflow.types import STRING, DimLike, TensorType, substitute
@@ -59,6 +59,7 @@ def plan_subgraph(
     is_body: bool = False,
     contiguous: bool = True,
     fuse_on: Callable[[str], FusionSupport] | None = None,
+    reorder: bool = True,
     workers: int = 1,
     calibration: Calibration | None = None,
 ) -> Planned:
@@ -68,23 +69,26 @@ def plan_subgraph(
     resolve: the canonical device for what a node asks. io_device: where feeds arrive and fetches leave.
     is_body: feeds are then always by reference and fetches always copied.
     contiguous: whether all feeds are surely C-contiguous.
-    fuse_on: which clusters a device takes; None for no clusters.
+    fuse_on: which clusters a device takes; None for no clusters. reorder: whether an order is looked for that holds
+        fewer bytes than the program's.
     workers: how many lanes there may be. calibration: what profiled runs said of costs.
     """
     placed = place(subgraph, resolve, io_device)
     if any(d != placed.input_device for d in placed.device.values()):
         fewer, device = remove_transfers(placed.subgraph, placed.device, placed.input_device)
         placed = Placed(fewer, device, placed.input_device)
+    ordered = schedule if reorder else in_program_order
     fusion = Fusion()
     if fuse_on is not None and not is_body:
-        placed, fusion = fuse(placed, fuse_on)
-    order = schedule(placed.subgraph)
+        placed, fusion, order = _fused(placed, fuse_on, ordered)
+    else:
+        order = ordered(placed.subgraph)
     lanes = None
     if workers > 1 and not is_body and all(d == placed.input_device for d in placed.device.values()):
         lanes = choose_lanes(placed.subgraph, order, workers, Machine(), calibration)
     if lanes is not None:
         order = replace(order, order=lanes.order)
-    lowering = _Lowering(placed, order, sizes, resolve, is_body, contiguous, lanes)
+    lowering = _Lowering(placed, order, sizes, resolve, is_body, contiguous, lanes, reorder)
     program = lowering.program()
     lifetimes = {b.slot: (b.first, b.last) for b in lowering.buffers.values()}
     return Planned(
@@ -98,6 +102,24 @@ def plan_subgraph(
         tuple(lowering.nodes),
         lowering.contiguous,
     )
+
+
+def _fused(
+    placed: Placed, fuse_on: Callable[[str], FusionSupport], ordered: Callable[[Subgraph], Schedule]
+) -> tuple[Placed, Fusion, Schedule]:
+    """Clusters and an order. Where they hold more than the program's order does without, smaller clusters, or none."""
+    fusion = Fusion()
+    enough = -1
+    for in_turn in (False, True):
+        found, fusion = fuse(placed, fuse_on, in_turn=in_turn)
+        if not fusion.clusters:
+            break
+        order = ordered(found.subgraph)
+        if enough < 0:
+            enough = live_peak_nbytes(placed.subgraph, in_program_order(placed.subgraph)) + SMALL_NBYTES
+        if live_peak_nbytes(found.subgraph, order) <= enough:
+            return found, fusion, order
+    return placed, Fusion(refused=fusion.refused), ordered(placed.subgraph)
 
 
 def compile_subgraph(
@@ -134,6 +156,7 @@ class _Lowering:
     is_body: bool
     contiguous_feeds: bool
     lanes: LanePlan | None = None
+    reorder: bool = True
     slots: list[Any] = field(default_factory=list)
     slot_of: dict[Tensor, int] = field(default_factory=dict)
     root: list[int] = field(default_factory=list)  # slot -> the slot whose bytes it shares
@@ -505,7 +528,9 @@ class _Lowering:
         def resolve(asked: str | None) -> str:
             return device if asked is None else self.resolve(asked)
 
-        return compile_subgraph(bound, sizes, resolve, device, is_body=True, contiguous=contiguous)
+        return compile_subgraph(
+            bound, sizes, resolve, device, is_body=True, contiguous=contiguous, reorder=self.reorder
+        )
 
     def _place_buffers(self, instructions: tuple[Instruction, ...], fetches: Sequence[int]) -> dict[str, int]:
         """Offsets for every buffer, device by device; fills them into the slots."""

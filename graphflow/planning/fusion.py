@@ -86,16 +86,20 @@ class _Group:
     lead: int = 0
 
 
-def fuse(placed: Placed, support: Callable[[str], FusionSupport]) -> tuple[Placed, Fusion]:
+def fuse(
+    placed: Placed, support: Callable[[str], FusionSupport], *, in_turn: bool = False
+) -> tuple[Placed, Fusion]:
     """Replace clusters by nodes of the op `fused`. Reads sizes; near-linear.
 
     support: what each device takes.
+    in_turn: no node joins a cluster of which something is needed elsewhere before that node's turn in the program. The
+        members' results then live no longer than in the program's order, and clusters are smaller.
     """
     devices = {d: support(d) for d in dict.fromkeys(placed.device.values())}
     least = min([s.least_nbytes or MIN_NBYTES for s in devices.values()], default=MIN_NBYTES)
     if not any(_is_large(n, least) for n in placed.subgraph.nodes):
         return placed, Fusion()
-    search = _Search(placed, devices, least)
+    search = _Search(placed, devices, least, in_turn)
     search.grow()
     return search.result()
 
@@ -112,6 +116,7 @@ class _Search:
     placed: Placed
     support: Mapping[str, FusionSupport]
     least: int
+    in_turn: bool
     group: dict[Node, _Group] = field(default_factory=dict)
     position: dict[Node, int] = field(default_factory=dict)
     contiguous: dict[Tensor, bool] = field(default_factory=dict)
@@ -250,6 +255,8 @@ class _Search:
         members = [*target.members, *(own.members if own is not None else [node])]
         if device[members[0]] != device[members[-1]]:
             return "they run on different devices"
+        if self.in_turn and self._is_needed_before(node, own, target):
+            return "a result of one is needed elsewhere before the other runs"
         leads = {target.lead, _lead(node, own)} - {0}
         if leads and leads != {len(shared)}:
             return "a product's rows are not the rows of the cluster"
@@ -269,6 +276,15 @@ class _Search:
         if self._leaves_and_returns(members, min(target.first, own.first if own else target.first)):
             return "a path between them leaves the cluster"
         return ""
+
+    def _is_needed_before(self, node: Node, own: _Group | None, target: _Group) -> bool:
+        """Whether a node outside, earlier in the program than this one, uses what a member made."""
+        group, inside = self.group, (target,) if own is None else (target, own)
+        return any(
+            user is not node and group.get(user) not in inside
+            for n in (*target.members, *(() if own is None else own.members))
+            for user in self.users.get(n.outputs[0], ())
+        )
 
     def _leaves_and_returns(self, members: list[Node], first: int) -> bool:
         """Whether what the members read from outside depends on a member; True too where that takes long to tell."""

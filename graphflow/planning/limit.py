@@ -12,7 +12,7 @@ from graphflow.planning.cost import Machine
 from graphflow.planning.recompute import Measure, recomputing, settled
 from graphflow.planning.rerun import Tasks, tasks_of
 from graphflow.planning.rewritten import Rewritten, rewritten
-from graphflow.planning.schedule import schedule
+from graphflow.planning.schedule import in_program_order
 from graphflow.planning.spill import least_steps, spilling
 from graphflow.planning.tasks import taken_over
 from graphflow.subgraph import Subgraph
@@ -96,7 +96,7 @@ def keep_limit(
     before = measure(subgraph)
     if before <= limit_nbytes:
         return Fitted(subgraph, limit_nbytes, before, before)
-    order = schedule(subgraph, range(len(subgraph.nodes))).order
+    order = in_program_order(subgraph).order
     tasks = tasks_of(replace(subgraph, nodes=order), machine, devices, host)
     found = _fit(tasks, before, limit_nbytes, measure)
     if found is None:
@@ -205,10 +205,10 @@ def _fullest(tasks: Tasks, elementwise: bool) -> tuple[list[_Piece], Node | None
     node = nodes[at]
     taken = taken_over(problem.makes[at], problem.reuses[at], problem.nbytes)
     pieces += [_piece(tasks, b, "input:") for b in problem.uses[at] if tasks.maker[b] >= 0]
-    pieces += [_piece(tasks, b, "output:") for b in problem.makes[at]]
-    if taken:
-        index = next(k for k, piece in enumerate(pieces) if piece.what == "output:" and piece.nbytes >= taken)
-        pieces[index] = _Piece(pieces[index].nbytes - taken, "output:", node)
+    for b in problem.makes[at]:  # some of them in the bytes of inputs
+        within = min(taken, problem.nbytes[b])
+        taken -= within
+        pieces.append(_Piece(problem.nbytes[b] - within, "output:", node))
     pieces.append(_Piece(problem.workspace[at], "workspace of", node))
     return [piece for piece in pieces if piece.nbytes], node
 

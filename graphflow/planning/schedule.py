@@ -16,7 +16,7 @@ from graphflow.planning.order import OrderProblem, best_order, peak_nbytes
 from graphflow.planning.writes import Write, Written, is_single_call, write_last, written
 from graphflow.subgraph import Subgraph
 
-__all__ = ["SMALL_NBYTES", "Schedule", "Write", "schedule"]
+__all__ = ["SMALL_NBYTES", "Schedule", "Write", "in_program_order", "live_peak_nbytes", "schedule"]
 
 SMALL_NBYTES = 1 << 17
 """A run whose values take fewer bytes, all of them together, keeps the program's order: they stay in the cache."""
@@ -46,6 +46,17 @@ def schedule(subgraph: Subgraph, like: Sequence[int] | None = None) -> Schedule:
     found = base if _is_small(subgraph) else _reordered(subgraph, base, like)
     number = {n: k for k, n in enumerate(subgraph.nodes)}
     return Schedule(found.order, found.commit, found.writes, tuple([number[n] for n in found.order]))
+
+
+def in_program_order(subgraph: Subgraph) -> Schedule:
+    """The program's own order, with the writes last. O(V + E)."""
+    return schedule(subgraph, range(len(subgraph.nodes)))
+
+
+def live_peak_nbytes(subgraph: Subgraph, found: Schedule) -> int:
+    """The most bytes of values live at once in the order of a schedule, hidden workspace included. O(V + E)."""
+    problem = order_problem(replace(subgraph, nodes=found.order), found.writes)
+    return peak_nbytes(problem, range(len(found.order)))
 
 
 def _is_small(subgraph: Subgraph) -> bool:

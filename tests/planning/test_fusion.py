@@ -265,3 +265,27 @@ def test_planning_for_a_vast_batch_takes_no_memory() -> None:
     x = gf.placeholder("float32", [None, 4])
     y = gf.tanh(gf.matmul(x, gf.constant(np.ones((4, 4), np.float32))))
     assert gf.Session().plan(y, {x: (10**12, 4)}).peak_nbytes >= 10**12 * 16
+
+
+def test_clusters_hold_no_more_than_the_program_does_without() -> None:
+    """A gradient that runs through all layers in one cluster would hold those of all layers at once."""
+    x = gf.placeholder("float32", [1 << 13, 24])
+    h: Any = x
+    for k in range(4):
+        w = gf.Variable(np.full((24, 24), 0.01, np.float32), name=f"w{k}")
+        h = gf.nn.relu(gf.matmul(h, w) + gf.Variable(np.zeros(24, np.float32), name=f"b{k}"))
+    step = gf.train.GradientDescentOptimizer(0.1).minimize(gf.mean(gf.square(h)))
+    plans = [gf.Session(optimize=o, threads=1).plan(step, {x: (1 << 13, 24)}) for o in (True, False)]
+    assert plans[0].fusion.clusters
+    assert any("matmul" in [n.type for n in c.nodes] for c in plans[0].fusion.clusters)
+    assert plans[0].peak_nbytes <= plans[1].peak_nbytes
+
+
+def test_an_order_is_only_looked_for_where_it_is_wanted() -> None:
+    x = gf.placeholder("float64", [1 << 15])
+    branches = [gf.exp(x * float(k)) for k in range(8)]
+    total = gf.add_n([gf.sum(b) for b in branches])
+    wide, narrow = (gf.Session(optimize=o).plan(total, {x: (1 << 15,)}) for o in ((), ("reorder",)))
+    assert wide.peak_nbytes > 7 * x.type.dtype.itemsize * (1 << 15)
+    assert narrow.peak_nbytes < 3 * x.type.dtype.itemsize * (1 << 15)
+    assert [i.op.name for i in wide.program.instructions][:4] == ["multiply", "exp"] * 2
