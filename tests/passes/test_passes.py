@@ -11,11 +11,7 @@ from hypothesis import given
 
 import graphflow as gf
 from graphflow.bind import bind, match_feeds
-from graphflow.passes.fold_constants import FOLD_NBYTES, fold_constants
-from graphflow.passes.merge_equal import merge_equal
 from graphflow.passes.pipeline import AFTER_BIND, BEFORE_BIND, choose_passes
-from graphflow.passes.resolve_likes import resolve_likes
-from graphflow.passes.sink_broadcasts import sink_broadcasts
 from graphflow.subgraph import Subgraph, cut
 from graphflow.text import format_graph
 from graphflow.types import TensorType
@@ -107,83 +103,3 @@ def test_feeding_back_a_fetched_value_changes_nothing(recipe: Recipe) -> None:
         feeds = {**built.feeds, middle: values[0]}
         again = session.run(built.fetches, feeds)
     assert [np.asarray(v).tobytes() for v in values[1:]] == [np.asarray(v).tobytes() for v in again]
-
-
-# --- what each pass does, as text -----------------------------------------------------------------
-
-
-def _text(function: Pass, *fetches: gf.Tensor, feeds: tuple[gf.Tensor, ...]) -> list[str]:
-    after = function(cut(fetches, feeds))
-    return [line.partition("  #")[0] for line in format_graph(after).splitlines()]
-
-
-def test_merge_equal() -> None:
-    x = gf.placeholder("float32", [2], name="x")
-    assert _text(merge_equal, gf.exp(x) + gf.exp(x), feeds=(x,)) == [
-        "%0 = exp(<x:0>) : float32[2]",
-        "%1 = add(%0, %0) : float32[2]",
-        "return %1",
-    ]
-
-
-def test_merge_equal_leaves_random_and_stateful_nodes_alone() -> None:
-    a, b = gf.random.uniform((3,)), gf.random.uniform((3,))
-    v = gf.Variable(1.0)
-    first = v.assign_add(1.0)
-    second = v.assign_add(1.0)
-    before = cut([a, b, first, second])
-    kept = [n.type for n in merge_equal(before).nodes]
-    for op in ("assign", "read", "random_uniform"):
-        assert kept.count(op) == [n.type for n in before.nodes].count(op)
-
-
-def test_fold_constants() -> None:
-    x = gf.placeholder("float32", [2], name="x")
-    assert _text(fold_constants, x * (gf.constant(2.0) * 3.0), feeds=(x,)) == [
-        "%0 = constant(value=6.) : float32[]",
-        "%1 = multiply(<x:0>, %0) : float32[2]",
-        "return %1",
-    ]
-
-
-def test_fold_constants_does_not_make_programs_grow() -> None:
-    big = gf.zeros((FOLD_NBYTES,), dtype="float32") + 1.0
-    assert "constant(value=0" not in "".join(_text(fold_constants, big, feeds=()))
-    huge = gf.zeros((10**9,), dtype="float64")
-    assert [n.type for n in fold_constants(cut([huge])).nodes] == ["full"]
-
-
-def test_fold_constants_of_shapes() -> None:
-    x = gf.placeholder("float32", [4, 5], name="x")
-    assert _text(fold_constants, gf.size(x), feeds=(x,)) == ["%0 = constant(value=20) : int64[]", "return %0"]
-
-
-def test_resolve_likes() -> None:
-    x = gf.placeholder("float32", [None], name="x")
-    w = gf.placeholder("float32", [], name="w")
-    (g,) = gf.gradients(gf.exp(x * w), w)
-    shapes = [(7,), ()]
-    types = [TensorType(t.dtype, s) for t, s in zip((x, w), shapes, strict=True)]
-    bound = bind(cut([g], (x, w)), types, match_feeds((x, w), shapes))[0]
-    before, after = ([n.type for n in s.nodes] for s in (bound, resolve_likes(bound)))
-    assert any(name.endswith("_like") for name in before)
-    assert not any(name in ("sum_to_like", "broadcast_to_like", "reshape_like") for name in after)
-
-
-def test_sink_broadcasts() -> None:
-    s = gf.placeholder("float32", [], name="s")
-    x = gf.placeholder("float32", [3], name="x")
-    spread = gf.broadcast_to(s, (3,))
-    assert _text(sink_broadcasts, gf.exp(spread) * x, feeds=(s, x)) == [
-        "%0 = exp(<s:0>) : float32[]",
-        "%1 = multiply(%0, <x:0>) : float32[3]",
-        "return %1",
-    ]
-
-
-def test_sink_broadcasts_keeps_the_shape_of_results() -> None:
-    s = gf.placeholder("float32", [], name="s")
-    assert _text(sink_broadcasts, gf.exp(gf.broadcast_to(s, (3,))), feeds=(s,))[-2:] == [
-        "%1 = broadcast_to(%0, shape=(3,)) : float32[3]",
-        "return %1",
-    ]
