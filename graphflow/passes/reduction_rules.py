@@ -74,12 +74,12 @@ def _put(node: Node, x: Tensor, y: Tensor) -> Inputs | None:
 # --- reductions of broadcasts ---------------------------------------------------------------------
 
 
-def _repeated(node: Node) -> tuple[Tensor, tuple[int, ...], tuple[int, ...], Any] | None:
+def _repeated(node: Node, inputs: Inputs) -> tuple[Tensor, tuple[int, ...], tuple[int, ...], Any] | None:
     """For a reduction that folds every axis along which its operand is repeated.
 
     (what is repeated, its axes of size 1 that vanish, its other axes that are folded, how often each element occurs)
     """
-    spread, axes = maker(node.inputs[0], "broadcast_to"), _axes(node)
+    spread, axes = maker(inputs[0], "broadcast_to"), _axes(node)
     if spread is None or axes is None:
         return None
     x = spread.inputs[0]
@@ -104,7 +104,7 @@ def _is_one(d: Any) -> bool:
 
 def folded_repeats(node: Node, inputs: Inputs) -> Inputs | None:
     """max, min, any and all of what is repeated need it once; integers are added once and multiplied."""
-    found = _repeated(node)
+    found = _repeated(node, inputs)
     if found is None or not (_any_order(node) or (node.op.name in ("max", "min") and not found[2])):
         return None
     return _fold_once(node, *found)
@@ -112,7 +112,7 @@ def folded_repeats(node: Node, inputs: Inputs) -> Inputs | None:
 
 def folded_repeats_rounded(node: Node, inputs: Inputs) -> Inputs | None:
     """sum(broadcast_to(x)) = sum(x) * count."""
-    found = _repeated(node)
+    found = _repeated(node, inputs)
     return None if found is None or node.op.name == "prod" else _fold_once(node, *found)
 
 
@@ -149,16 +149,16 @@ def _is_number_of(dtype: np.dtype[Any], count: int) -> bool:
 
 
 def folded_twice(node: Node, inputs: Inputs) -> Inputs | None:
-    return _folded_twice(node) if _any_order(node) else None
+    return _folded_twice(node, inputs) if _any_order(node) else None
 
 
 def folded_twice_rounded(node: Node, inputs: Inputs) -> Inputs | None:
     """sum(sum(x, 0), 1) = sum(x, (0, 2)); the other reductions likewise."""
-    return _folded_twice(node)
+    return _folded_twice(node, inputs)
 
 
-def _folded_twice(node: Node) -> Inputs | None:
-    inner = maker(node.inputs[0], node.op.name)
+def _folded_twice(node: Node, inputs: Inputs) -> Inputs | None:
+    inner = maker(inputs[0], node.op.name)
     second = _axes(node)
     first = None if inner is None else _axes(inner)
     if inner is None or first is None or second is None:
@@ -178,16 +178,16 @@ def _folded_twice(node: Node) -> Inputs | None:
 
 
 def folded_moved(node: Node, inputs: Inputs) -> Inputs | None:
-    return _folded_moved(node) if _any_order(node) else None
+    return _folded_moved(node, inputs) if _any_order(node) else None
 
 
 def folded_moved_rounded(node: Node, inputs: Inputs) -> Inputs | None:
     """sum(permute_dims(x)) = sum(x) over the axes as x has them, where the others keep their order."""
-    return _folded_moved(node)
+    return _folded_moved(node, inputs)
 
 
-def _folded_moved(node: Node) -> Inputs | None:
-    moved, axes = maker(node.inputs[0], "permute_dims"), _axes(node)
+def _folded_moved(node: Node, inputs: Inputs) -> Inputs | None:
+    moved, axes = maker(inputs[0], "permute_dims"), _axes(node)
     order = None if moved is None else moved.attrs["axes"]
     if moved is None or axes is None or order is None or any(a < 0 for a in order):
         return None
@@ -201,16 +201,16 @@ def _folded_moved(node: Node) -> Inputs | None:
 
 
 def folded_reshaped(node: Node, inputs: Inputs) -> Inputs | None:
-    return _folded_reshaped(node) if _any_order(node) else None
+    return _folded_reshaped(node, inputs) if _any_order(node) else None
 
 
 def folded_reshaped_rounded(node: Node, inputs: Inputs) -> Inputs | None:
     """sum(reshape(x)) over all axes = sum(x), where the reshape would have to copy."""
-    return _folded_reshaped(node)
+    return _folded_reshaped(node, inputs)
 
 
-def _folded_reshaped(node: Node) -> Inputs | None:
-    shaped, axes = maker(node.inputs[0], "reshape", "flatten"), _axes(node)
+def _folded_reshaped(node: Node, inputs: Inputs) -> Inputs | None:
+    shaped, axes = maker(inputs[0], "reshape", "flatten"), _axes(node)
     if shaped is None or axes is None or node.attrs["keepdims"] or len(axes) != node.inputs[0].type.rank:
         return None
     x = shaped.inputs[0]

@@ -31,6 +31,8 @@ def is_plain(node: Node) -> bool:
 
 def moved(node: Node, labels: Labels) -> Labels | None:
     """The labels behind an op that only moves elements, or scales them all alike; None for any other."""
+    if not node.outputs:  # it prints or checks what it reads
+        return None
     name, x, y = node.op.name, node.inputs[0], node.outputs[0]
     if x.type.shape is None or y.type.shape is None:
         return None
@@ -89,6 +91,8 @@ def without(labels: Labels, axes: tuple[int, ...]) -> Labels:
 
 def behind(node: Node, factors: dict[Tensor, Factor], totals: dict[Tensor, Labels]) -> Factor | None:
     """The factor of what a node makes; power 0 where it has cancelled, None where it cannot be followed."""
+    if not node.outputs:
+        return None
     name, y = node.op.name, node.outputs[0]
     if y.type.shape is None or any(t.type.shape is None for t in node.inputs):
         return None

@@ -100,7 +100,7 @@ class _Eviction:
             if self.held.is_idle(task):
                 self.uses[self.tasks.shown[task]].pop()
             else:
-                self._run_all([*self.held.missing([task]), task])
+                self._run_all([*self.held.missing([task]), task], own=task)
             if len(self.done) > MOST_STEPS * n:
                 return None
         if commit == n:
@@ -127,8 +127,8 @@ class _Eviction:
             if task < commit and self.held.seen[task] != self.held.made[tasks.shown[task]]:
                 self._run_all([*self.held.missing([task]), task])
 
-    def _run_all(self, again: Sequence[int]) -> None:
-        """Run the tasks, the last of which is the one that all others are for."""
+    def _run_all(self, again: Sequence[int], own: int = -1) -> None:
+        """Run the tasks. own: the one whose turn it is in the plain run, -1 where none is."""
         uses, makes, pins = self.tasks.problem.uses, self.tasks.problem.makes, self.pins
         for task in again:
             for b in uses[task]:
@@ -140,7 +140,7 @@ class _Eviction:
             self._run(task)
             for b in uses[task]:
                 pins[b] -= 1
-            if task == self.now:
+            if task == own:
                 for b in uses[task]:
                     self.uses[b].pop()
             for b in (*uses[task], *makes[task]):

@@ -160,7 +160,8 @@ class _Builder:
             else:
                 if sort == _READ:
                     self._after_write(task, node, earlier)
-                used = {}
+                if not op.has_effect:  # what prints has to find what it prints, whatever it hands on
+                    used = {}
             before.append((*earlier,))
             makes.append(made)
             uses.append((*used,))

@@ -42,6 +42,7 @@ class Tasks:
     shown: for each task that is such a view, the buffer whose bytes it shows; else -1.
     again: which tasks may run a second time. costs: by the cost model. fixed: buffers that live to the end.
     texts: buffers of text, which cannot be put aside. handed: views that are fetched, by task.
+    behind: by value that an effect such as a print hands on, the value that it was given, which is read in its place.
     commit: the first task that writes a variable; nothing is brought back from there on.
     devices: where each node runs; empty where all run on the host. host: the device whose values go to files.
     arena, beside: bytes live while each task of the plain run runs: see `held_by`.
@@ -58,6 +59,7 @@ class Tasks:
     fixed: frozenset[int]
     texts: frozenset[int]
     handed: tuple[int, ...]
+    behind: Mapping[Tensor, Tensor]
     commit: int
     devices: Mapping[Node, str]
     host: str
@@ -99,6 +101,7 @@ def tasks_of(
     fed = set(subgraph.inputs)
     maker = [-1] * len(problem.nbytes)
     held: dict[Tensor, int] = {}  # the buffer that a value is in
+    behind: dict[Tensor, Tensor] = {}
     uses = list(problem.uses)
     views: list[tuple[int, ...]] = []
     shown: list[int] = []
@@ -107,7 +110,8 @@ def tasks_of(
         for b in makes:
             maker[b] = i
         held.update(zip(node.outputs, makes, strict=False))
-        read = [task_of[t.op] for t in node.inputs if t in held and t not in fed]
+        inputs = [behind.get(t, t) for t in node.inputs]
+        read = [task_of[t.op] for t in inputs if t in held and t not in fed]
         views.append(tuple(dict.fromkeys([j for j in read if shown[j] >= 0])))
         shown.append(-1)
         if (
@@ -117,8 +121,12 @@ def tasks_of(
             and node.inputs[0] in held
             and node.op.name != "read"
         ):
-            shown[i] = held[node.outputs[0]] = held[node.inputs[0]]
-            uses[i] = (shown[i],)
+            held[node.outputs[0]] = held[node.inputs[0]]
+            if node.op.has_effect:  # it happens once, in its place, however often the value is made
+                behind[node.outputs[0]] = inputs[0]
+            else:
+                shown[i] = held[node.inputs[0]]
+                uses[i] = (shown[i],)
     tasks = Tasks(
         subgraph,
         replace(problem, uses=tuple(uses)),
@@ -133,10 +141,11 @@ def tasks_of(
         tuple(
             [
                 task_of[t.op]
-                for t in subgraph.outputs
+                for t in [behind.get(t, t) for t in subgraph.outputs]
                 if t in held and t not in fed and shown[task_of[t.op]] >= 0
             ]
         ),
+        behind,
         _commit(nodes),
         {} if devices is None else devices,
         host,

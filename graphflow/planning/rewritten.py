@@ -86,9 +86,14 @@ class _Writer:
                 node = self._once(subgraph.nodes[number])
                 if not (node.op.is_source or node.op.is_view or subgraph.nodes[number] in written):
                     self.after = (node,)
-        outputs = tuple([self.current.get(t, t) for t in subgraph.outputs])
+        outputs = tuple([self._now(t) for t in subgraph.outputs])
         targets = tuple([self.moved.get(n, n) for n in subgraph.targets])
         return Subgraph(tuple(self.nodes), subgraph.inputs, outputs, targets), self.stands_for
+
+    def _now(self, t: Tensor) -> Tensor:
+        """The tensor that has the value of `t` at this point."""
+        t = self.tasks.behind.get(t, t)
+        return self.current.get(t, t)
 
     def _add(self, node: Node, stands_for: Node, device: str | None) -> Node:
         self.nodes.append(node)
@@ -97,7 +102,7 @@ class _Writer:
         return node
 
     def _once(self, node: Node) -> Node:
-        inputs = tuple([self.current.get(t, t) for t in node.inputs])
+        inputs = tuple([self._now(t) for t in node.inputs])
         control = tuple([self.moved.get(n, n) for n in node.control_inputs])
         if _same(inputs, node.inputs) and _same(control, node.control_inputs):
             self.nodes.append(node)
@@ -108,7 +113,7 @@ class _Writer:
         return fresh
 
     def _again(self, node: Node, group: set[Node]) -> Node:
-        inputs = tuple([self.current.get(t, t) for t in node.inputs])
+        inputs = tuple([self._now(t) for t in node.inputs])
         control = () if any(t.op in group for t in inputs) else self.after
         fresh = detached(node, node.op, inputs, node.attrs, control, f"{node.name}/again")
         self.current.update(zip(node.outputs, fresh.outputs, strict=True))

@@ -310,6 +310,26 @@ def test_devices_and_control_edges_are_respected() -> None:
     assert ops_of(cancel_movement(before)).count("permute_dims") == 4
 
 
+@pytest.mark.parametrize("dtype", ["int64", "float64"])
+def test_reductions_read_what_their_operands_became(dtype: str) -> None:
+    """An assignment whose value changes in the same round is not made twice, nor waited for in its old form."""
+    x, v = gf.placeholder(dtype, SHAPE), gf.Variable(np.zeros(SHAPE, dtype))
+    written = v.assign(gf.reshape(x, SHAPE))
+    folds = [
+        gf.sum(_to(written, 5, *SHAPE), 0),
+        gf.sum(gf.sum(written, 0), 0),
+        gf.sum(T(written)),
+        gf.sum(gf.reshape(T(written, 1, 0, 2), (24,))),
+    ]
+    for fold in folds:
+        for function in (cancel_movement, cancel_movement_fast):
+            with gf.control_dependencies([written.op]):
+                later = gf.exp(gf.cast(x, "float64"))
+            after = function(cut([fold, later], (x,)))
+            (write,) = [n for n in after.nodes if n.type == "assign"]
+            assert after.outputs[1].op.control_inputs == (write,)
+
+
 @given(recipe=recipes())
 def test_random_graphs_keep_their_bits(recipe: Recipe) -> None:
     with gf.Graph().as_default():

@@ -88,6 +88,19 @@ def test_bodies_in_bodies() -> None:
     assert len(cond_node.attrs["bodies"][0].nodes) == 4
 
 
+def test_what_a_later_pass_makes_is_seen_by_the_earlier_ones() -> None:
+    """Constants that are equal once they are folded: what reads them is merged, however deep it stands."""
+    x = gf.placeholder("float64", [3], name="x")
+
+    def step(a: Any) -> Any:
+        return gf.sin(a * (gf.constant(1.0) + 1.0)) + gf.sin(a * (gf.constant(3.0) - 1.0))
+
+    y = gf.while_loop(lambda i, a: i < 2, lambda i, a: (i + 1, gf.map_fn(step, a)), (0, x))[1]
+    after, _ = check(folded, [y], {x: vector()})
+    map_node = next(n for n in _loop(after).attrs["bodies"][1].nodes if n.op.is_control)
+    assert [n.type for n in map_node.attrs["bodies"][0].nodes] == ["constant", "multiply", "sin", "add"]
+
+
 def test_effects_of_a_body_stay() -> None:
     x = gf.placeholder("float64", [3], name="x")
 

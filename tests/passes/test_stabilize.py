@@ -373,3 +373,10 @@ def test_a_factor_is_taken_out_only_where_it_cancels(steps: Any, fold: Any, seed
         for naive, stable in zip(*(values(s, feeds) for s in (result.before, result.after)), strict=True):
             fine = np.abs(naive) < 1e5  # neither NaN nor what is left where nearly all cancels
             np.testing.assert_allclose(stable[fine], naive[fine], rtol=1e-5, atol=1e-7)
+
+
+def test_what_only_prints_a_value_has_no_factor() -> None:
+    x = gf.placeholder("float64", [2, 3])
+    total = gf.sum(gf.exp(x), axis=0)
+    value, _ = gf.Session(optimize="fast").run([total, gf.print(total)], {x: np.ones((2, 3))})
+    np.testing.assert_allclose(value, np.full(3, 2 * np.e))

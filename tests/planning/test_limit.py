@@ -229,3 +229,44 @@ def test_limits_as_users_write_them(given_limit: Any, nbytes: int | None) -> Non
         return
     with pytest.raises(gf.errors.ArgumentError, match="memory_limit"):
         parse_nbytes(given_limit, "memory_limit")
+
+
+# --- what may happen only once ------------------------------------------------------------------------
+
+
+def _limits(session: gf.Session, fetches: Any, feeds: Any, wanted: list[Any]) -> int:
+    """Run under lower and lower limits until one is refused: the same bits. Gives how many were kept."""
+    peak = session.plan(fetches, feeds).peak_nbytes
+    for kept, part in enumerate(range(99, 21, -3)):
+        try:
+            found = session.run(fetches, feeds, memory_limit=peak * part // 100)
+        except MemoryLimitError:
+            return kept
+        assert np.asarray(found[0]).tobytes() == np.asarray(wanted[0]).tobytes()
+    return 26
+
+
+def test_a_print_happens_once_however_often_its_value_is_made(capfd: pytest.CaptureFixture[str]) -> None:
+    x = gf.placeholder("float64", [1 << 14])
+    h = gf.Print(gf.sin(x), [gf.sum(x)], "said ")
+    y = gf.sum(h * gf.sum(gf.cumulative_sum(gf.concat([h] * 3, axis=0))))
+    feeds = {x: np.linspace(0, 1, 1 << 14)}
+    session = gf.Session(threads=1)
+    wanted = session.run([y], feeds)
+    once = capfd.readouterr().err
+    assert once.count("said ") == 1
+    kept = _limits(session, [y], feeds, wanted)
+    assert kept >= 2
+    assert capfd.readouterr().err == once * kept
+
+
+def test_a_view_that_is_written_to_a_variable_is_refused_where_nothing_can_give_way() -> None:
+    x = gf.placeholder("float64", [300, 300])
+    v = gf.Variable(np.zeros((300, 300)))
+    a, b = gf.sort(x, axis=0), gf.sort(x + 1.0, axis=1)
+    c = gf.sort(gf.matmul(a, b), axis=0)
+    fetches = [gf.sum(gf.concat([a, b, c, a], axis=0)), v.assign(gf.transpose(c)).op]
+    session = gf.Session(threads=1)
+    peak = session.plan(fetches, {x: (300, 300)}).peak_nbytes
+    with pytest.raises(MemoryLimitError, match="takes at least"):
+        gf.Session(threads=1, memory_limit=peak * 99 // 100).plan(fetches, {x: (300, 300)})

@@ -80,6 +80,19 @@ def test_buffers_by_hand() -> None:
     assert problem.workspace[at["e"]] == 0
 
 
+def test_what_is_printed_is_held_until_then() -> None:
+    """A print that hands its first input on makes no buffer, and reads those of all its inputs."""
+    x = gf.placeholder("float32", [2 * N])
+    printed = gf.Print(gf.sin(x, name="given"), [gf.exp(x, name="said")], name="p")
+    subgraph = subgraph_of([gf.sum(printed, name="total")])
+    problem, at = order_problem(subgraph), _numbers(subgraph)
+    given, said = problem.makes[at["given"]], problem.makes[at["said"]]
+    assert len(given) == len(said) == 1
+    assert problem.makes[at["p"]] == ()
+    assert set(problem.uses[at["p"]]) == {*given, *said}
+    assert problem.uses[at["total"]] == given
+
+
 def test_edges_of_state_effects_and_sizes() -> None:
     w = gf.Variable(np.zeros(N, np.float32), name="w")
     x = gf.placeholder("float32", [N], name="x")
