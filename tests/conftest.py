@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.longest import LONGEST
+
+if TYPE_CHECKING:
+    from tests.each import Each
 
 # Every plan that a test makes is certified; read when graphflow is imported, here and in what tests start.
 os.environ.setdefault("GRAPHFLOW_CERTIFY", "1")
@@ -30,6 +38,37 @@ def fresh_default_graph() -> None:
     import graphflow as gf  # not at the top: a broken import should fail tests, not the collection of all
 
     gf.reset_default_graph()
+
+
+@pytest.fixture
+def each(request: pytest.FixtureRequest) -> Each:
+    """`each(cases, check)` checks many cases in one test; `--case TEXT` leaves those whose names have the text."""
+    from tests.each import Each  # imports graphflow
+
+    return Each(request.config.getoption("case"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False  # pytest-xdist would begin with the files that have most tests
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    root = Path(__file__).parent
+    place = {root / name: k for k, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path, len(LONGEST)))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--case", metavar="TEXT", help="of tests with many cases, run the cases with TEXT in their name"
+    )
+
+
+def pytest_collection_finish() -> None:
+    # thousands of tests and samples live to the end: collections of garbage need not look at them each time
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -19,10 +19,15 @@ import pytest
 import graphflow as gf
 from graphflow.op import F
 from tests.bad_inputs import BAD, HUGE, RUN
+from tests.each import Each
 from tests.parameter_kinds import kind_of
 from tests.public_functions import Entry, entries
 
-ENTRIES = tuple(entries())
+ENTRIES: dict[str, list[Entry]] = {}
+"""The public functions by the module that offers them."""
+for _entry in entries():
+    ENTRIES.setdefault(_entry.name.rpartition(".")[0] or "graphflow", []).append(_entry)
+
 OUR_FILES = ("test_bad_inputs.py", "bad_inputs.py", "public_functions.py")
 NEVER_RUN = ("Session", "load_graph", "load_plan", "save_graph", "function", "train.CheckpointReader")
 MAX_SECONDS = 10
@@ -44,18 +49,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield path
 
 
-@pytest.fixture(autouse=True)
-def time_limit() -> Iterator[None]:
-    """End a test that hangs."""
+@contextlib.contextmanager
+def _time_limit() -> Iterator[None]:
+    """End what hangs."""
 
     def stop(*_: Any) -> None:
         raise TimeoutError(f"no answer within {MAX_SECONDS} s")
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, MAX_SECONDS)
-    yield
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    signal.signal(signal.SIGALRM, before)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _arguments(entry: Entry, good: dict[str, Any], **bad: Any) -> tuple[list[Any], dict[str, Any]]:
@@ -129,34 +136,46 @@ def _fault(entry: Entry, good: dict[str, Any], label: str, **bad: Any) -> str | 
     return fault
 
 
-@pytest.mark.parametrize("entry", ENTRIES, ids=str)
-def test_good_arguments_are_accepted(entry: Entry) -> None:
-    args, keywords = _arguments(entry, entry.good())
-    entry.call(*args, **keywords)
+@pytest.mark.parametrize("module", ENTRIES)
+def test_good_arguments_are_accepted(module: str, each: Each) -> None:
+    def check(entry: Entry) -> None:
+        args, keywords = _arguments(entry, entry.good())
+        with _time_limit():
+            entry.call(*args, **keywords)
+
+    each(ENTRIES[module], check)
 
 
-@pytest.mark.parametrize("entry", ENTRIES, ids=str)
-def test_bad_values_are_refused_or_have_a_meaning(entry: Entry) -> None:
+@pytest.mark.parametrize("module", ENTRIES)
+def test_bad_values_are_refused_or_have_a_meaning(module: str, each: Each) -> None:
+    each(ENTRIES[module], _check_bad_values)
+
+
+def _check_bad_values(entry: Entry) -> None:
     faults = []
-    for parameter in entry.parameters:
-        gf.reset_default_graph()
-        good = entry.good()
-        for label, make in BAD[kind_of(entry.name, parameter)].items():
-            fault = _fault(entry, good, label, **{parameter: make()})
-            if fault is not None:
-                faults.append(f"{entry.name}({parameter}={label}): {fault}")
-        assert gf.Session().run(gf.add(1.0, 2.0)) == 3.0  # the graph is as good as before
+    with _time_limit():
+        for parameter in entry.parameters:
+            gf.reset_default_graph()
+            good = entry.good()
+            for label, make in BAD[kind_of(entry.name, parameter)].items():
+                fault = _fault(entry, good, label, **{parameter: make()})
+                if fault is not None:
+                    faults.append(f"{entry.name}({parameter}={label}): {fault}")
+            assert gf.Session().run(gf.add(1.0, 2.0)) == 3.0  # the graph is as good as before
     assert not faults, "\n".join(faults)
 
 
-@pytest.mark.parametrize("entry", ENTRIES, ids=str)
-def test_unknown_and_missing_arguments_are_pythons_own_errors(entry: Entry) -> None:
-    args, keywords = _arguments(entry, entry.good())
-    with pytest.raises(TypeError):
-        entry.call(*args, **keywords, no_such_argument=1)
-    if entry.required:
+@pytest.mark.parametrize("module", ENTRIES)
+def test_unknown_and_missing_arguments_are_pythons_own_errors(module: str, each: Each) -> None:
+    def check(entry: Entry) -> None:
+        args, keywords = _arguments(entry, entry.good())
         with pytest.raises(TypeError):
-            entry.call()
+            entry.call(*args, **keywords, no_such_argument=1)
+        if entry.required:
+            with pytest.raises(TypeError):
+                entry.call()
+
+    each(ENTRIES[module], check)
 
 
 def test_the_functions_that_graphflow_calls_by_name_exist() -> None:
@@ -201,15 +220,20 @@ def _run_fault(entry: Entry, parameter: str, make: Any) -> str | None:
     return None
 
 
-@pytest.mark.parametrize("entry", [e for e in ENTRIES if e.name not in NEVER_RUN], ids=str)
-def test_accepted_values_run_or_are_refused_then(entry: Entry, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("module", ENTRIES)
+def test_accepted_values_run_or_are_refused_then(module: str, each: Each) -> None:
+    each((e for e in ENTRIES[module] if e.name not in NEVER_RUN), _check_runs)
+
+
+def _check_runs(entry: Entry) -> None:
     faults = []
-    for parameter in entry.parameters:
-        kind = kind_of(entry.name, parameter)
-        makers = {} if kind in ("name", "path", "lookup", "function", "choice", "scope") else BAD[kind]
-        for label in RUN:
-            if label in makers:
-                fault = _run_fault(entry, parameter, makers[label])
-                if fault is not None:
-                    faults.append(f"{entry.name}({parameter}={label}): {fault}")
+    with _time_limit():
+        for parameter in entry.parameters:
+            kind = kind_of(entry.name, parameter)
+            makers = {} if kind in ("name", "path", "lookup", "function", "choice", "scope") else BAD[kind]
+            for label in RUN:
+                if label in makers:
+                    fault = _run_fault(entry, parameter, makers[label])
+                    if fault is not None:
+                        faults.append(f"{entry.name}({parameter}={label}): {fault}")
     assert not faults, "\n".join(faults)

@@ -289,13 +289,12 @@ class Fake:
             arrays = [a for a in args if isinstance(a, (np.ndarray, np.generic))]
             strong = [a.dtype for a in arrays]
             full = [a if isinstance(a, (np.ndarray, np.generic)) else _weak(a, strong) for a in args]
-            for ins, result in table:
-                if all(np.can_cast(a.dtype, t) for a, t in zip(full, ins, strict=True)):
-                    value = np.asarray(function(*[a.astype(t) for a, t in zip(full, ins, strict=True)]))
-                    value = value.astype(result) if dtype is None else value.astype(dtype)
-                    break
-            else:
+            found = _loop_for(self.api["ufuncs"][name], tuple(a.dtype for a in full))
+            if found is None:
                 raise TypeError(f"cupy.{name}: no loop for {[str(a.dtype) for a in full]}")
+            ins, result = found
+            value = np.asarray(function(*[a.astype(t) for a, t in zip(full, ins, strict=True)]))
+            value = value.astype(result if dtype is None else dtype)
             if out is None:
                 return value
             if out.shape != value.shape:
@@ -311,13 +310,25 @@ def _stable(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda x, axis=-1, kind=None: function(x, axis=axis, kind="stable")
 
 
+Loop = tuple[tuple[np.dtype[Any], ...], np.dtype[Any]]
+
+
 @functools.cache
-def _loops(table: str) -> list[tuple[tuple[np.dtype[Any], ...], np.dtype[Any]]]:
+def _loops(table: str) -> list[Loop]:
     """A ufunc's loops, as CuPy lists them: input dtypes, output dtype."""
     return [_loop(text) for text in table.split()]
 
 
-def _loop(text: str) -> tuple[tuple[np.dtype[Any], ...], np.dtype[Any]]:
+@functools.cache
+def _loop_for(table: str, dtypes: tuple[np.dtype[Any], ...]) -> Loop | None:
+    """The first loop that takes these dtypes."""
+    fits = (
+        loop for loop in _loops(table) if all(np.can_cast(a, t) for a, t in zip(dtypes, loop[0], strict=True))
+    )
+    return next(fits, None)
+
+
+def _loop(text: str) -> Loop:
     ins, _, result = text.partition("->")
     return tuple(_dtype(c) for c in ins), _dtype(result[0])
 
@@ -367,12 +378,13 @@ def _device_class(fake: Fake) -> type:
 
 
 def install(patch: pytest.MonkeyPatch, **options: Any) -> Fake:
-    """Put a fake in place of CuPy for one test, and forget the backends that were made with another."""
+    """Put a fake in place of CuPy for one test, and forget the GPUs' backends that were made with another."""
     from graphflow.backends import registry
 
     fake = Fake(**options)
     patch.setitem(sys.modules, "cupy", fake.cupy)
     for name, module in fake.cupyx.items():
         patch.setitem(sys.modules, name, module)
-    patch.setattr(registry, "_instances", {})
+    others = {device: b for device, b in registry._instances.items() if not device.startswith("gpu")}
+    patch.setattr(registry, "_instances", others)
     return fake

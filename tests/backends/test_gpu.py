@@ -8,14 +8,17 @@ import pytest
 import graphflow as gf
 from graphflow.backends import backend_for
 from tests.backends.agreement import assert_agrees, run_on
-from tests.ops.table import Sample, all_samples
+from tests.each import Each
+from tests.ops.table import by_family
+
+SAMPLES = by_family()
 
 pytestmark = pytest.mark.gpu  # conftest.py leaves these out where no GPU is usable
 
 
-@pytest.mark.parametrize("sample", all_samples(), ids=lambda s: s.name)
-def test_the_gpu_agrees_with_the_cpu(sample: Sample) -> None:
-    assert_agrees(sample, run_on(sample, "gpu"), run_on(sample, "cpu"))
+@pytest.mark.parametrize("family", SAMPLES)
+def test_the_gpu_agrees_with_the_cpu(family: str, each: Each) -> None:
+    each(SAMPLES[family], lambda s: assert_agrees(s, run_on(s, "gpu"), run_on(s, "cpu")))
 
 
 def test_random_bits_are_the_cpu_s() -> None:

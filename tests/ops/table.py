@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["INTERNAL", "Sample", "all_samples"]
+__all__ = ["INTERNAL", "Sample", "all_samples", "by_family"]
 
 INTERNAL = {"variable", "read", "assign", "transfer", "draw_counter", "fused", "spill", "restore"}
 """Ops that users never build on values: their behaviour is tested with sessions."""
@@ -50,12 +50,18 @@ class Sample:
     tags: tuple[str, ...] = field(default=())
 
 
-def all_samples() -> list[Sample]:
-    """The samples of every `samples_*.py` beside this file, in the order of their names."""
-    found: list[Sample] = []
+def by_family(keep: Callable[[Sample], bool] = lambda sample: True) -> dict[str, list[Sample]]:
+    """The samples that are kept, by the file `samples_*.py` beside this one that has them, where it has any."""
+    found = {}
     for path in sorted(Path(__file__).parent.glob("samples_*.py")):
-        found.extend(importlib.import_module(f"tests.ops.{path.stem}").SAMPLES)
-    return found
+        samples = filter(keep, importlib.import_module(f"tests.ops.{path.stem}").SAMPLES)
+        found[path.stem.removeprefix("samples_")] = list(samples)
+    return {family: samples for family, samples in found.items() if samples}
+
+
+def all_samples() -> list[Sample]:
+    """The samples of every file, in the order of the files' names."""
+    return [sample for samples in by_family().values() for sample in samples]
 
 
 def array(*shape: int, dtype: Any = np.float64, seed: int = 0, low: float = -2.0, high: float = 2.0) -> Any:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import pytest
-
 from graphflow.op import OPS, F, load_all
+from tests.each import Each
 from tests.ops.reference_page import facades, facts, functions_without_docs, gradient_of, page
 from tests.ops.table import INTERNAL
 
@@ -16,8 +15,11 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "ops.md"
 load_all()
 
 
-@pytest.mark.parametrize("name", sorted(OPS))
-def test_an_op_tells_all(name: str) -> None:
+def test_every_op_tells_all(each: Each) -> None:
+    each(sorted(OPS), _check)
+
+
+def _check(name: str) -> None:
     op, seen = OPS[name], facts()[name]
     assert op.doc, "no line of documentation"
     assert seen.samples or name in INTERNAL, "no sample"
