@@ -198,26 +198,52 @@ def _feeds(graph: gf.Graph) -> dict[Any, Any]:
     }
 
 
-def _run_fault(entry: Entry, parameter: str, make: Any) -> str | None:
-    """What is wrong with running what one odd value made, or None."""
-    with gf.Graph().as_default() as graph:
-        try:
-            args, keywords = _arguments(entry, entry.good(), **{parameter: make()})
-            made = entry.call(*args, **keywords)
-        except (gf.errors.GraphflowError, TypeError):
-            return None  # the other tests look at these
-        session = gf.Session(memory_limit="100MB")
-        try:
-            if gf.global_variables():
-                session.run(gf.global_variables_initializer(), _feeds(graph))
-            session.run(made, _feeds(graph))
-        except gf.errors.VerifyError as error:
-            return f"an invariant does not hold: {error}"
-        except gf.errors.GraphflowError as error:
-            return _message_fault(error)
-        except Exception as error:  # noqa: BLE001 the very question
-            return f"{type(error).__name__}: {str(error)[:300]}"
+REFUSED = object()
+
+
+def _made(entry: Entry, good: dict[str, Any], **bad: Any) -> Any:
+    """What a call gives, or REFUSED."""
+    args, keywords = _arguments(entry, good, **bad)
+    try:
+        return entry.call(*args, **keywords)
+    except (gf.errors.GraphflowError, TypeError):
+        return REFUSED  # the other tests look at these
+
+
+def _run_fault(graph: gf.Graph, made: Any) -> str | None:
+    """What is wrong with running what was made in a graph, or None."""
+    session = gf.Session(memory_limit="100MB")
+    try:
+        if gf.global_variables():
+            session.run(gf.global_variables_initializer(), _feeds(graph))
+        session.run(made, _feeds(graph))
+    except gf.errors.VerifyError as error:
+        return f"an invariant does not hold: {error}"
+    except gf.errors.GraphflowError as error:
+        return _message_fault(error)
+    except Exception as error:  # noqa: BLE001 the very question
+        return f"{type(error).__name__}: {str(error)[:300]}"
     return None
+
+
+def _run_faults(entry: Entry, parameter: str, makers: dict[str, Any]) -> Iterator[str]:
+    """What is wrong with running what odd values made, each in a graph in which nothing else was made."""
+    graph, good = None, {}
+    for label in RUN:
+        if label not in makers:
+            continue
+        if graph is None:
+            graph = gf.Graph()
+            with graph.as_default():
+                good = entry.good()
+        with graph.as_default():
+            made = _made(entry, good, **{parameter: makers[label]()})
+            if made is REFUSED:
+                continue
+            fault = _run_fault(graph, made)
+            if fault is not None:
+                yield f"{entry.name}({parameter}={label}): {fault}"
+        graph = None
 
 
 @pytest.mark.parametrize("module", ENTRIES)
@@ -226,14 +252,10 @@ def test_accepted_values_run_or_are_refused_then(module: str, each: Each) -> Non
 
 
 def _check_runs(entry: Entry) -> None:
-    faults = []
+    faults: list[str] = []
     with _time_limit():
         for parameter in entry.parameters:
             kind = kind_of(entry.name, parameter)
-            makers = {} if kind in ("name", "path", "lookup", "function", "choice", "scope") else BAD[kind]
-            for label in RUN:
-                if label in makers:
-                    fault = _run_fault(entry, parameter, makers[label])
-                    if fault is not None:
-                        faults.append(f"{entry.name}({parameter}={label}): {fault}")
+            if kind not in ("name", "path", "lookup", "function", "choice", "scope"):
+                faults += _run_faults(entry, parameter, BAD[kind])
     assert not faults, "\n".join(faults)

@@ -17,8 +17,8 @@ def accumulate_sums(subgraph: Subgraph) -> Subgraph:
                                                      %5 = add(%4, %3)
 
     Every bit stays. A gradient that many uses of a tensor add to then holds one term and a sum, not all terms; and
-    additions go into clusters. Comes after the passes that look for sums. Never fires where the terms' types differ.
-    O(V + E).
+    additions go into clusters. Comes after the passes that look for sums. Never fires where the terms' types differ,
+    nor where fewer than two of them are computed. O(V + E).
     """
     return apply_rules(subgraph, {"add_n": (chain_of_additions,)})
 
@@ -27,6 +27,8 @@ def chain_of_additions(node: Node, inputs: Inputs) -> Inputs | None:
     """a + b + c + ..., in that order."""
     if len(inputs) < 2 or any(t.type != inputs[0].type for t in inputs):
         return None
+    if sum([not t.op.op.is_source for t in dict.fromkeys(inputs)]) < 2:
+        return None  # what is fed or kept does not go
     total = inputs[0]
     for t in inputs[1:-1]:
         total = made(node, "add", total, t)

@@ -35,8 +35,8 @@ def einsum_path(subgraph: Subgraph) -> Subgraph:
     Runs after bind, as it reads sizes; after `order_products`, which does for plain chains without a search.
     Never fires where a value in between is needed elsewhere, so that in training graphs only what the gradients do not
     need is contracted otherwise. `opt_einsum` is imported only where there are three tensors to contract.
-    O(V + E), and a search for each such sum, whose result is kept. Source: D. G. A. Smith and J. Gray, "opt_einsum",
-    Journal of Open Source Software 3(26), 2018.
+    O(V + E) a round, and a search for each such sum, whose result is kept. Source: D. G. A. Smith and J. Gray,
+    "opt_einsum", Journal of Open Source Software 3(26), 2018.
     """
     return _contracted(subgraph, floats=False)
 
@@ -46,7 +46,21 @@ def einsum_path_fast(subgraph: Subgraph) -> Subgraph:
     return _contracted(subgraph, floats=True)
 
 
+_MOST_ROUNDS = 20
+"""What was contracted is read back in another order of its parts, for which a search may find less to copy. Each round
+saves a part, so that rounds end by themselves; this ends them if they ever do not."""
+
+
 def _contracted(subgraph: Subgraph, *, floats: bool) -> Subgraph:
+    for _ in range(_MOST_ROUNDS):
+        changed = _round(subgraph, floats)
+        if changed is subgraph:
+            break
+        subgraph = changed
+    return subgraph
+
+
+def _round(subgraph: Subgraph, floats: bool) -> Subgraph:
     candidates = [
         node for node in subgraph.nodes if node.op.name in ("matmul", "sum") and _is_candidate(node, floats)
     ]

@@ -21,7 +21,7 @@ from tests.passes import (
     test_simplify,
     test_stabilize,
 )
-from tests.passes.exactness import COMPLEX, INTS, Row
+from tests.passes.exactness import COMPLEX, FLOATS, INTS, Row
 
 __all__ = ["AGAIN", "CONTROL", "EXPRESSIONS", "FORMULAS", "JOINS", "ROUNDING", "Expression", "kind_of"]
 
@@ -115,15 +115,25 @@ def _normalised(build: Callable[..., Any]) -> Callable[..., Any]:
 def _scaled(build: Callable[..., Any], behind: int) -> Callable[..., Any]:
     """A product whose channels are scaled and shifted. behind: axes behind that of the channels."""
 
-    def scaled(x: gf.Tensor, w: gf.Tensor) -> gf.Tensor:
+    def build_scaled(x: gf.Tensor, w: gf.Tensor) -> gf.Tensor:
         y: gf.Tensor = build(x, w)
-        channels = y.type.dims[-1 - behind]
+        channels: Any = y.type.dims[-1 - behind]
         along = (channels,) + (1,) * behind
-        return (y - gf.linspace(0.1, 0.9, channels, dtype=y.dtype).reshape(along)) * gf.reshape(
-            gf.linspace(0.5, 1.5, channels, dtype=y.dtype), along
-        )
+        mean = gf.reshape(gf.linspace(0.1, 0.9, channels, dtype=y.dtype), along)
+        scaled: gf.Tensor = (y - mean) * gf.reshape(gf.linspace(0.5, 1.5, channels, dtype=y.dtype), along)
+        return scaled
 
-    return scaled
+    return build_scaled
+
+
+def _spread(axis: int | None) -> Callable[..., Any]:
+    """Sums of what a broadcast may sink behind, which are added in another order if it does."""
+
+    def summed(x: gf.Tensor, y: gf.Tensor) -> list[gf.Tensor]:
+        wide = [gf.exp(gf.broadcast_to(t, (9, 20))) for t in (x, y)]
+        return [*[gf.sum(t, axis) for t in wide], gf.sum(wide[0] * gf.broadcast_to(y, (9, 20)), axis)]
+
+    return summed
 
 
 def _attention(q: gf.Tensor, k: gf.Tensor, v: gf.Tensor) -> gf.Tensor:
@@ -165,6 +175,11 @@ FORMULAS: tuple[Expression, ...] = (
     *[
         Expression(f"scaled {name}", _scaled(build, behind), tuple(shapes), WIDE)
         for name, (shapes, build, behind) in test_fold_batch_norm.PRODUCTS.items()
+    ],
+    Expression("sum of five", lambda a, b, c: gf.add_n([a, b, c, a, b]), (SQUARE,) * 3, FLOATS),
+    *[
+        Expression(f"spread, then summed over {axis}", _spread(axis), ((9, 1), (1, 20)), FLOATS)
+        for axis in (0, 1, None)
     ],
     Expression("attention", _attention, _HEADS, WIDE, sized=False),
     Expression("attention spelled out", _spelled_attention, _HEADS, WIDE, sized=False),

@@ -163,6 +163,14 @@ def _check_reading(node: Any, uses: Uses, subgraph: Any, feeds: dict[gf.Tensor, 
     assert np.einsum(equation, *given).reshape(right.shape).tobytes() == right.tobytes()
 
 
+@pytest.mark.parametrize("dtype", ["float64", "int64"])
+def test_what_was_contracted_is_contracted_no_further(dtype: str) -> None:
+    """An order with as few operations as any may still copy more than another one."""
+    feeds = _fed((17, 1), (1, 17), (17, 17), (17, 1), dtype=dtype)
+    u, v, c, w = feeds
+    assert rewritten(einsum_path_fast, bound([gf.sum((u @ v) * c * w, 0, dtype=dtype)], feeds)).fired
+
+
 def test_projections_of_heads_are_read_through_their_reshapings() -> None:
     feeds = _fed((2, 64, 4), (4, 32), (2, 64, 4), (4, 32))
     x, wq, y, wk = feeds
