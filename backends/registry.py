@@ -131,6 +131,9 @@ def backend_for(device: str) -> Backend:
 
     Raises BackendError, with the extra to install, when the device is absent.
     """
+    known = _instances.get(device) if isinstance(device, str) else None  # plans spell names so already
+    if known is not None:
+        return known
     device = canonical(device)
     with _lock:
         known = _instances.get(device)

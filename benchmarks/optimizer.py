@@ -166,7 +166,9 @@ def limited_chain(layers: int = 1_000, rows: int = 2_048, width: int = 16) -> It
     """A deep chain of dense layers that trains within three roots of its layers' activations."""
     case = _training(layers, width, gf.nn.relu)
     activation = rows * width * 4
-    limit = case.variables_nbytes + int(3 * math.sqrt(layers) * activation)
+    limit = case.variables_nbytes + int(
+        2.85 * math.sqrt(layers) * activation
+    )  # beside it, Python's own objects
     unlimited, limited = gf.Session(case.graph), gf.Session(case.graph, memory_limit=limit)
     free = unlimited.plan(case.fetches, case.feeds(rows))
     start = time.perf_counter()

@@ -11,6 +11,7 @@ import numpy as np
 from graphflow.errors import GraphflowError, RunError
 from graphflow.graph import BodyGraph, Node, get_default_graph, scoped
 from graphflow.op import Trait
+from graphflow.ops.numpy_settings import kernel_settings
 from graphflow.session import session_for
 
 __all__ = ["eager", "initialize", "run_node"]
@@ -44,7 +45,7 @@ def run_node(node: Node) -> None:
 
 def _run_kernel(node: Node) -> list[Any]:
     try:
-        with np.errstate(all="ignore"):
+        with kernel_settings():
             result = node.op.kernel(np, *[t.known for t in node.inputs], **node.attrs)  # type: ignore[misc]
     except GraphflowError as error:
         raise error.at(node.place) from error.__cause__

@@ -16,6 +16,7 @@ from graphflow.errors import GraphflowError, IndexRangeError, MemoryLimitError, 
 from graphflow.graph import Node, Tensor
 from graphflow.op import Op
 from graphflow.ops.body import Body, learn
+from graphflow.ops.numpy_settings import kernel_settings
 from graphflow.subgraph import Subgraph
 from graphflow.types import DimLike, TensorType, substitute
 
@@ -85,7 +86,7 @@ def interpret(
     wanted = {t for node in subgraph.nodes for t in node.inputs}
     wanted.update(subgraph.outputs)
     dead = _dead_after(subgraph) if free else {}
-    with np.errstate(all="ignore"):
+    with kernel_settings():
         for node in subgraph.nodes:
             walk.step(node, env, wanted)
             for t in dead.get(node, ()):
@@ -109,7 +110,7 @@ def compute(
     """
     walk = _Walk(functions, watch, {}, {}, dict(sizes or {}))
     given = node.attrs if attrs is None else attrs
-    with np.errstate(all="ignore"):
+    with kernel_settings():
         return walk.run(node, walk.sized(given), tuple(inputs), (True,) * len(node.outputs))
 
 

@@ -22,6 +22,7 @@ from graphflow.planning.lane_choice import LanePlan, choose_lanes
 from graphflow.planning.liveness import COPIED_FEED_NBYTES, DIRECT_RESULT_NBYTES, REUSED_NBYTES
 from graphflow.planning.placement import Placed, place
 from graphflow.planning.schedule import SMALL_NBYTES, Schedule, in_program_order, live_peak_nbytes, schedule
+from graphflow.planning.workspace import workspace_nbytes
 from graphflow.program import Instruction, Kind, Place, Program, Slot
 from graphflow.subgraph import Subgraph
 from graphflow.types import STRING, DimLike, TensorType, substitute
@@ -374,7 +375,7 @@ class _Lowering:
             and t.type.dtype is not STRING
         ):
             if op.in_place and nbytes >= REUSED_NBYTES:
-                number = self._reuse(t, inputs, inputs, position, device)
+                number = self._reuse(t, op.donors(inputs), inputs, position, device)
             if number < 0:
                 number = self._new(Slot(Kind.BUFFER, t.type, device, nbytes))
                 last = self.last_use.get(t, position)
@@ -491,15 +492,16 @@ class _Lowering:
         op = node.op
         bodies: tuple[Program, ...] = ()
         flags: tuple[bool, ...] = ()
+        contiguous = all(self.contiguous[s] for s in inputs)
         if op.is_control:
             flags = tuple(s in used for s in outputs)
-            contiguous = all(self.contiguous[s] for s in inputs)
             bodies = tuple(self._body(b, node, contiguous) for b in node.attrs["bodies"])
         workspace = 0
-        if op.workspace is not None and all(t.type.is_static for t in (*node.inputs, *node.outputs)):
-            workspace = op.workspace(
-                [t.type for t in node.inputs], [t.type for t in node.outputs], **node.attrs
-            )
+        if (op.workspace is not None or not contiguous) and all(
+            t.type.is_static for t in (*node.inputs, *node.outputs)
+        ):
+            read, made = [t.type for t in node.inputs], [t.type for t in node.outputs]
+            workspace = workspace_nbytes(op, read, made, node.attrs, contiguous)
         is_view = len(outputs) == 1 and self.slots[outputs[0]].kind is Kind.VIEW and op.is_view
         device = self.placed.device[node]
         place = Place(node)

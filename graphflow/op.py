@@ -43,6 +43,7 @@ class Trait(enum.Flag):
         enum.auto()
     )  # the kernel takes `out=`, an array of the output's type or a tuple of them, and fills it
     INPLACE = enum.auto()  # `out` may be the very array of an input of the same shape and dtype
+    INPLACE_FIRST = enum.auto()  # the same, but of the first input alone
     SHAPE_ONLY = enum.auto()  # the value depends on the types of the inputs alone
     STATEFUL = enum.auto()  # reads or writes state: never merged, moved over a write, or folded
     EFFECT = enum.auto()  # seen from outside (prints, raises, calls back): kept even if its value is not used
@@ -54,6 +55,7 @@ class Trait(enum.Flag):
 
 
 _T = TypeVar("_T", bound=Callable[..., Any])
+_V = TypeVar("_V")
 
 _IMPURE = Trait.STATEFUL | Trait.EFFECT | Trait.RANDOM
 
@@ -119,6 +121,9 @@ class Op:
     is_elementwise: bool = field(init=False)
     takes_out: bool = field(init=False)
     in_place: bool = field(init=False)
+    n_donors: int = field(
+        init=False
+    )  # in place: how many of the first inputs may give their array; 0 for all
     shape_only: bool = field(init=False)
     fallible: bool = field(init=False)
     has_effect: bool = field(init=False)
@@ -135,7 +140,8 @@ class Op:
             "is_control": bool(self.traits & Trait.CONTROL),
             "is_elementwise": bool(self.traits & Trait.ELEMENTWISE),
             "takes_out": bool(self.traits & Trait.OUT),
-            "in_place": bool(self.traits & Trait.INPLACE),
+            "in_place": bool(self.traits & (Trait.INPLACE | Trait.INPLACE_FIRST)),
+            "n_donors": int(bool(self.traits & Trait.INPLACE_FIRST)),
             "shape_only": bool(self.traits & Trait.SHAPE_ONLY),
             "fallible": bool(self.traits & Trait.FALLIBLE),
             "has_effect": bool(self.traits & Trait.EFFECT),
@@ -144,6 +150,12 @@ class Op:
         }
         for name, value in facts.items():
             object.__setattr__(self, name, value)
+
+    def donors(self, inputs: tuple[_V, ...]) -> tuple[_V, ...]:
+        """Those of a node's inputs whose array the result may take over: none that is read otherwise too."""
+        if self.n_donors and inputs[0] in set(inputs[self.n_donors :]):
+            return ()
+        return inputs[: self.n_donors or None]
 
     def infer_types(self, inputs: Sequence[TensorType], attrs: Attrs) -> tuple[TensorType, ...]:
         """Output types, with unknown rank out where unknown rank comes in."""

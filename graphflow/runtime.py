@@ -30,6 +30,7 @@ from graphflow.errors import (
 )
 from graphflow.lane_runner import LaneCall, LanePool, LaneRunner
 from graphflow.ops.fused import FUSED
+from graphflow.ops.numpy_settings import kernel_settings, set_for_kernels
 from graphflow.profile import Recorder
 from graphflow.program import Instruction, Kind, Place, Program
 from graphflow.types import STRING, Dim, substitute
@@ -115,7 +116,7 @@ class Executable:
         touched = sum((s.nbytes or 0) for s in program.slots)
         self._step_by_step = touched > LONG_RUN_NBYTES or any(i.bodies for i in program.instructions)
         self._context = contextvars.copy_context()
-        self._context.run(np.seterr, all="ignore")
+        self._context.run(set_for_kernels)
         self._context.run(THREADS.set, threads)
         self._calls_back = any(map(_sees_context, program.instructions))
         self._lanes = self._lane_runner(numbers)
@@ -474,7 +475,7 @@ class Executable:
         elif recorder is not None:
             self._run_recorded(self._head, recorder)
         elif self._calls_back:  # what a callback sees must be the caller's own context
-            with np.errstate(all="ignore"):
+            with kernel_settings():
                 self._walk(self._head)
         else:
             self._context.run(self._walk, self._head)
@@ -520,7 +521,7 @@ class Executable:
         return _located(error, self._places[min(done, len(self._places)) - 1])
 
     def _run_recorded(self, calls: list[tuple[Any, ...]], recorder: Recorder) -> None:
-        with np.errstate(all="ignore"):
+        with kernel_settings():
             for number, (function, *arguments) in enumerate(calls):
                 try:
                     recorder.record(self._places[number], function, arguments, self._numbers[number])

@@ -192,19 +192,19 @@ def _add_made(node: Node, nodes: dict[Node, None], inputs: tuple[Tensor, ...]) -
 def prune(subgraph: Subgraph) -> Subgraph:
     """Drop the nodes that neither outputs, nor targets, nor what they run after, nor what is seen later, need."""
     fed = set(subgraph.inputs)
-    needed: set[Node] = set()
-    stack = [t.op for t in subgraph.outputs if t not in fed] + list(subgraph.targets)
-    stack.extend([n for n in subgraph.nodes if n.op.has_effect or n.op.name in _LASTING])
-    while stack:
-        node = stack.pop()
-        if node not in needed:
-            needed.add(node)
-            stack.extend([t.op for t in node.inputs if t not in fed])
-            stack.extend(node.control_inputs)
-    if len(needed) == len(subgraph.nodes):
+    needed = {t.op for t in subgraph.outputs if t not in fed}.union(subgraph.targets)
+    kept: list[Node] = []
+    for node in reversed(subgraph.nodes):  # what needs a node comes after it
+        if node in needed or node.op.has_effect or node.op.name in _LASTING:
+            kept.append(node)
+            for t in node.inputs:
+                if t not in fed:
+                    needed.add(t.op)
+            if node.control_inputs:
+                needed.update(node.control_inputs)
+    if len(kept) == len(subgraph.nodes):
         return subgraph
-    kept = tuple([n for n in subgraph.nodes if n in needed])
-    return Subgraph(kept, subgraph.inputs, subgraph.outputs, subgraph.targets)
+    return Subgraph(tuple(kept[::-1]), subgraph.inputs, subgraph.outputs, subgraph.targets)
 
 
 def cut(fetches: Iterable[Tensor], feeds: Iterable[Tensor] = (), targets: Iterable[Node] = ()) -> Subgraph:

@@ -20,12 +20,14 @@ from graphflow.graph import Node, Tensor, _attr_key, detached, symbols_in
 from graphflow.lowering import Planned
 from graphflow.op import Op, Trait
 from graphflow.ops.constant import CONSTANT, Literal
+from graphflow.ops.numpy_settings import kernel_settings
 from graphflow.passes.fold_constants import FOLD_NBYTES, can_fold
 from graphflow.passes.pipeline import AFTER_BIND, Passes
 from graphflow.planning.arena import Lifetime, plan_arena
 from graphflow.planning.fusion import MIN_NBYTES
 from graphflow.planning.lane_choice import LARGE_NBYTES
 from graphflow.planning.liveness import COPIED_FEED_NBYTES, DIRECT_RESULT_NBYTES, REUSED_NBYTES
+from graphflow.planning.workspace import workspace_nbytes
 from graphflow.program import Instruction, Kind, Program, Slot
 from graphflow.subgraph import Subgraph, prune
 from graphflow.types import Dim, Shape, TensorType, substitute
@@ -83,7 +85,8 @@ class Template:
     dims: the distinct sizes, symbolic and not; equal: which of them were equal, as `_partition` tells.
     thresholds: for types with symbols, what the planner asked of their bytes.
     buffers: by device, (slot, index of its type or -1, first, last). size_nodes: in order; constants: the slot of each that gives one.
-    attrs: by instruction, those with symbols. workspaces: instructions whose kernels allocate, with symbolic types.
+    attrs: by instruction, those with symbols. workspaces: instructions whose kernels
+        allocate, with symbolic types, and whether all that they read is contiguous.
     checks: nodes whose types are inferred again, as they ask more of sizes than whether they are equal.
     """
 
@@ -98,7 +101,7 @@ class Template:
     size_nodes: tuple[_SizeNode, ...]
     constants: Mapping[int, int]
     attrs: Mapping[int, Mapping[str, Any]]
-    workspaces: tuple[int, ...]
+    workspaces: tuple[tuple[int, bool], ...]
     views: tuple[_View, ...]
     checks: tuple[Node, ...]
 
@@ -130,8 +133,8 @@ class Template:
                 changed[k] = changed[k]._replace(
                     attrs={name: substitute(value, sizes) for name, value in attrs.items()}
                 )
-            for k in self.workspaces:
-                workspace = _workspace_nbytes(changed[k], slots)
+            for k, contiguous in self.workspaces:
+                workspace = _hidden_nbytes(changed[k], slots, contiguous)
                 if workspace != changed[k].workspace_nbytes:
                     changed[k] = changed[k]._replace(workspace_nbytes=workspace)
             instructions = tuple(changed)
@@ -218,10 +221,10 @@ def _infers(node: Node, sizes: Mapping[str, Any]) -> bool:
     return all(t == _sized(o.type, sizes) for t, o in zip(types, node.outputs, strict=True))
 
 
-def _workspace_nbytes(i: Instruction, slots: Sequence[Slot]) -> int:
+def _hidden_nbytes(i: Instruction, slots: Sequence[Slot], contiguous: bool) -> int:
     inputs = [slots[s].type for s in i.inputs]
     outputs = [slots[s].type for s in i.outputs]
-    return int(i.op.workspace(inputs, outputs, **i.attrs))  # type: ignore[misc]  # asked of those that have a rule
+    return workspace_nbytes(i.op, inputs, outputs, i.attrs, contiguous)
 
 
 # --- making one -----------------------------------------------------------------------------------
@@ -333,7 +336,7 @@ def _size_nodes(subgraph: Subgraph) -> tuple[list[_SizeNode], dict[Tensor, int]]
 
 def _values(size_nodes: Sequence[_SizeNode], sizes: Mapping[str, Any]) -> list[Any]:
     values: list[Any] = []
-    with np.errstate(all="ignore"):
+    with kernel_settings():
         for node in size_nodes:
             arrays = [values[x] if type(x) is int else _stand_in(x, sizes) for x in node.inputs]
             attrs = {k: substitute(v, sizes) for k, v in node.attrs.items()}
@@ -415,8 +418,9 @@ class _Maker:
             node = node_of[concrete_node]
             if any(_speaks_of_sizes(v) for v in node.attrs.values()):
                 attrs[k] = node.attrs
-            if node.op.workspace is not None and _has_symbols(node):
-                workspaces.append(k)
+            contiguous = all(planned.contiguous[s] for s in program.instructions[k].inputs)
+            if (node.op.workspace is not None or not contiguous) and _has_symbols(node):
+                workspaces.append((k, contiguous))
         buffers: dict[str, list[tuple[int, int, int, int]]] = {}
         for slot, (first, last) in planned.lifetimes.items():
             buffers.setdefault(program.slots[slot].device, []).append((slot, slot_type[slot], first, last))

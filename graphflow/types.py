@@ -258,6 +258,8 @@ STRING: np.dtype[Any] = np.dtype(object)
 """Text: arrays of Python's `bytes`, as TensorFlow 1 has them; for the few ops that take it. Called `string`."""
 BY_NAME = SUPPORTED | {"string": STRING}
 """Every dtype that a tensor can have, by the name that it is printed and saved with."""
+_NAME_OF = {dtype: name for name, dtype in BY_NAME.items()}
+"""The other way round: NumPy takes 5 us to say the name of a dtype, which it makes up anew each time."""
 _PYTHON = {bool: "bool", int: "int64", complex: "complex64"}
 _ABSTRACT: tuple[type, ...] = (
     np.generic,
@@ -306,12 +308,12 @@ def as_dtype(value: Any) -> np.dtype[Any]:
 
 def dtype_name(dtype: np.dtype[Any]) -> str:
     """NumPy's name, but `string` for text."""
-    return "string" if dtype is STRING else dtype.name
+    return _NAME_OF.get(dtype) or dtype.name
 
 
 def is_floating(dtype: np.dtype[Any]) -> bool:
     """True for real and complex floating types: those that gradients flow through."""
-    return dtype.kind in "fc" or dtype.name == "bfloat16"
+    return dtype.kind in "fc" or dtype == SUPPORTED["bfloat16"]
 
 
 def is_integer(dtype: np.dtype[Any]) -> bool:

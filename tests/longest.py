@@ -5,7 +5,8 @@ from __future__ import annotations
 __all__ = ["LONGEST"]
 
 LONGEST = (
-    *("test_bad_inputs.py", "ops/test_samples.py", "test_metamorphic.py", "save/test_round_trip.py"),
+    *("test_bad_inputs.py", "ops/test_samples.py", "test_memory_contract.py", "test_metamorphic.py"),
+    *("save/test_round_trip.py",),
     *("test_graph.py", "test_examples.py", "backends/test_cupy_samples.py", "visualize/test_sizes.py"),
     *("passes/test_random_pipelines.py", "planning/test_limit.py", "save/test_bad_headers.py"),
     *("planning/test_recompute.py", "test_packaging.py", "ops/test_convolution.py", "planning/test_spill.py"),

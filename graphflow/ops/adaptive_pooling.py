@@ -14,12 +14,12 @@ from graphflow.graph import Tensor, apply, composition, make_node
 from graphflow.op import F, Op, Trait, declare, public
 from graphflow.ops.arguments import dims_argument, typed
 from graphflow.ops.cast import numpy_dtype
+from graphflow.ops.numpy_settings import buffers_nbytes
 from graphflow.ops.pooling_global import inner_axes
 from graphflow.ops.pooling_ops import AVG_POOL, MAX_POOL
 from graphflow.ops.resample import resampled
 from graphflow.ops.resample_rules import Rule
 from graphflow.ops.ufunc import reals
-from graphflow.ops.window_plans import ufunc_nbytes
 from graphflow.types import SUPPORTED, DimLike, Shape, TensorType, as_index, is_floating
 
 __all__ = ["adaptive_avg_pool", "adaptive_max_pool"]
@@ -64,11 +64,15 @@ def _candidates(n: int, size: int) -> np.ndarray[Any, Any]:
 
 def _picked(xp: Any, x: Any, axes: Sequence[int], lines: Sequence[Any]) -> Iterator[Any]:
     """Every combination of one candidate along each axis, in row-major order of the windows."""
-    if not axes:
-        yield x
-        return
-    for row in lines[0]:
-        yield from _picked(xp, xp.take(x, xp.asarray(row), axis=axes[0]), axes[1:], lines[1:])
+    held: list[Any] = [x, *[None] * len(axes)]
+    before: tuple[int, ...] = (-1,) * len(axes)
+    for chosen in itertools.product(*[range(len(rows)) for rows in lines]):
+        first = next(k for k, (a, b) in enumerate(zip(chosen, before, strict=True)) if a != b)
+        held[first + 1 :] = [None] * (len(axes) - first)  # before new ones are made
+        for k in range(first, len(axes)):
+            held[k + 1] = xp.take(held[k], xp.asarray(lines[k][chosen[k]]), axis=axes[k])
+        before = chosen
+        yield held[-1]
 
 
 def _places(sizes: Sequence[int], axes: Sequence[int], rows: Sequence[Any], ndim: int) -> Any:
@@ -115,6 +119,7 @@ def _first_matches(x: Any, axes: Sequence[int], lines: Sequence[Any], spans: Seq
         best = np.take(whole, rows[0], axis=axis)
         for row in rows[1:]:
             np.maximum(best, np.take(whole, row, axis=axis), out=best)
+        del whole
     found, match = np.zeros(best.shape, bool), np.empty(best.shape, bool)
     number = np.zeros(best.shape, np.int32)
     for values in _picked(np, x, axes, lines):
@@ -127,27 +132,36 @@ def _first_matches(x: Any, axes: Sequence[int], lines: Sequence[Any], spans: Seq
             nan = np.logical_and(np.isnan(values), missing)
             number[nan] = t
             missing[nan] = False
-    counts = [len(rows) for rows in lines]
-    chosen = np.unravel_index(number, counts)
+    del best, values, found, match, missing
     out[...] = 0
-    for n, axis, rows, row in zip(spans, axes, lines, chosen, strict=True):
-        place = np.arange(rows.shape[1]).reshape((-1,) + (1,) * (x.ndim - axis - 1))
-        np.multiply(out, n, out=out)
-        np.add(out, rows[row, place], out=out)
+    scale = 1
+    for n, axis, rows in reversed(list(zip(spans, axes, lines, strict=True))):
+        index = np.remainder(number, len(rows), dtype=np.intp)
+        index *= rows.shape[1]
+        index += np.arange(rows.shape[1]).reshape((-1,) + (1,) * (x.ndim - axis - 1))
+        along = np.take(rows, index)
+        along *= scale
+        out += along
+        del along, index
+        number //= len(rows)
+        scale *= n
 
 
 def _argmax_workspace(
     inputs: Sequence[TensorType], outputs: Sequence[TensorType], *, axes: tuple[int, ...], sizes: Any
 ) -> int:
-    """Bytes of candidates with some axes already picked, and of what is compared."""
-    x, y = inputs[0], outputs[0]
+    """Bytes of the maxima along some axes, of candidates with some axes already picked beside what is compared, of places."""
+    x, count = inputs[0], int(outputs[0].size)  # type: ignore[arg-type]  # static
     dims: Any = list(x.dims)
-    partial = 0
+    before, maxima, picked = 0, 0, 0
     for axis, size in zip(axes, sizes, strict=True):
         dims[axis] = size
-        partial += math.prod(dims) * x.dtype.itemsize
-    each = 3 * x.dtype.itemsize + 8 * (len(axes) + 2) + 8
-    return int(2 * partial + int(y.size) * each) + ufunc_nbytes(x)  # type: ignore[arg-type]  # static
+        now = math.prod(dims) * x.dtype.itemsize
+        maxima = max(maxima, before + 2 * now)
+        picked += now
+        before = now
+    places = 20 * count + buffers_nbytes(count, *[SUPPORTED["int64"]] * 3)
+    return max(maxima, picked + count * (2 * x.dtype.itemsize + 6), places)
 
 
 ADAPTIVE_ARGMAX = declare(

@@ -13,7 +13,7 @@ from graphflow.errors import ArgumentError, IndexRangeError
 from graphflow.graph import Tensor, apply
 from graphflow.op import OPS, F, Op, Trait, declare
 from graphflow.ops.arguments import known_shape, typed
-from graphflow.ops.flat_index import aliased_workspace, copied_into, must_broadcast, must_equal
+from graphflow.ops.flat_index import copied_into, must_broadcast, must_equal
 from graphflow.ops.slicing import FULL, Triple
 from graphflow.ops.ufunc import unbroadcast
 from graphflow.ops.views import is_row_major, put, row_major
@@ -177,7 +177,7 @@ def _set_kernel(
     picks: Picks,
     out: Any = None,
 ) -> Any:
-    out, value = copied_into(xp, x, out, value)
+    out = copied_into(xp, x, out)
     free = out.ndim - len(slices) - len(trailing)
     triples = (*slices, *[FULL] * free, *trailing)
     key: list[Any] = [_bounded(t, d) for t, d in zip(triples, out.shape, strict=True)]
@@ -196,9 +196,8 @@ SET_PART = declare(
             set_part(g, F.constant(0, dtype=g.dtype), **node.attrs),
             unbroadcast(get_part(g, **node.attrs), node.inputs[1]),
         ),
-        Trait.OUT | Trait.INPLACE,
+        Trait.OUT | Trait.INPLACE_FIRST,
         flops=lambda inputs, outputs, **attrs: 0,
-        workspace=lambda inputs, outputs, **attrs: aliased_workspace(*inputs),
         doc="A copy with a regular part replaced.",
     )
 )

@@ -6,14 +6,14 @@ their size is bounded. Blocks are converted to the dtype that the formula is wri
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from graphflow.types import TensorType
 
-__all__ = ["BLOCK", "Blockwise", "blockwise"]
+__all__ = ["BLOCK", "Blockwise", "along_blocks", "blockwise"]
 
 BLOCK = 8192
 """Elements of a block: small enough that a formula's temporaries stay in the second-level cache."""
@@ -34,12 +34,32 @@ def blockwise(x: Any, out: Any, function: Callable[[Any], Any], dtype: Any = np.
             target[...] = function(source)
 
 
+def along_blocks(
+    arrays: Sequence[Any], out: Any, function: Callable[..., object], block: int = BLOCK
+) -> None:
+    """Call `function(*sources, target)` for the blocks of broadcast arrays and of `out`, all as 1-D arrays.
+
+    out: of the broadcast shape; it may be the very array of one of the operands.
+    """
+    flags: list[Any] = [*[["readonly"]] * len(arrays), ["writeonly"]]
+    blocks = np.nditer(
+        [*arrays, out],
+        flags=["external_loop", "buffered", "zerosize_ok"],
+        op_flags=flags,
+        buffersize=block,
+    )
+    with blocks:
+        for parts in blocks:
+            function(*parts)
+
+
 class Blockwise:
     """The kernel of a special function: our own formula for NumPy, the library's for CuPy.
 
     double, single: functions of a float64 block; `single` serves float32 and narrower types.
     special_name: the name in `cupyx.scipy.special`.
-    temporaries: how many float64 blocks `double` and `single` hold at most, measured; for the forecast.
+    temporaries: how many float64 blocks `double` and `single` make at most, whatever the elements are: measured where
+        all but a few are on the branch that makes most; for the forecast.
     Attributes of the op are passed to the formula as keywords.
     """
 
@@ -77,8 +97,9 @@ class Blockwise:
         return out
 
     def workspace(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...], **attrs: Any) -> int:
-        """Bytes of the temporaries of one block."""
-        each = self.temporaries[0 if inputs[0].dtype == np.float64 else 1]
+        """Bytes of one block's temporaries on the worst branch, and of its copies: in and out, or of strided elements."""
+        double = inputs[0].dtype == np.float64
+        each = self.temporaries[0] + 1 if double else self.temporaries[1] + 2
         elements = (outputs[0].nbytes or 0) // outputs[0].dtype.itemsize
         return 8192 + int(min(BLOCK, elements) * 8 * each)  # 8192: objects of Python's
 

@@ -111,6 +111,15 @@ def _cast_vjp(node: Any, g: Any) -> Sequence[Any]:
     return (cast(g, x.dtype),)
 
 
+def _cast_nbytes(inputs: Sequence[TensorType], outputs: Sequence[TensorType], *, dtype: np.dtype[Any]) -> int:
+    """What `_saturate` holds of a block: which elements are beyond a limit, 16-bit floats as float32 for that."""
+    own = inputs[0].dtype
+    if not is_integer(dtype) or not is_floating(own):
+        return 0
+    elements: Any = outputs[0].size  # an int by now
+    return int(min(elements, _BLOCK)) * (5 if own.kind == "V" else 1)
+
+
 CAST = declare(
     Op(
         "cast",
@@ -119,6 +128,7 @@ CAST = declare(
         _cast_vjp,
         Trait.ELEMENTWISE | Trait.OUT,
         dtype=lambda x, *, dtype: dtype,
+        workspace=_cast_nbytes,
         doc="Elements converted to another dtype.",
         default_name="Cast",
     )

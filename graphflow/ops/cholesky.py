@@ -85,6 +85,15 @@ def _vjp(node: Any, g: Tensor) -> tuple[Tensor]:
     return (hermitian_part(triangular_solve(factor, adjoint(left), adjoint=True)),)
 
 
+_one = work(lambda n, _: 0 if n >= LARGE else n * n)
+
+
+def _workspace(inputs: Sequence[TensorType], outputs: Sequence[TensorType], *, upper: bool) -> int:
+    """A matrix for LAPACK; after it, for each matrix, whether its last number is NaN."""
+    n = int(inputs[0].dims[-1])  # type: ignore[arg-type]  # static by then
+    return max(_one(inputs, outputs), int(inputs[0].size) // max(n * n, 1))  # type: ignore[arg-type]
+
+
 CHOLESKY = declare(
     Op(
         "cholesky",
@@ -93,7 +102,7 @@ CHOLESKY = declare(
         _vjp,
         Trait.BLAS | Trait.FALLIBLE,
         flops=flops(potrf),
-        workspace=work(lambda n, _: 0 if n >= LARGE else n * n),
+        workspace=_workspace,
         default_name="Cholesky",
         doc="Cholesky factors of Hermitian positive definite matrices.",
     )

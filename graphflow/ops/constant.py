@@ -10,6 +10,7 @@ import numpy as np
 from graphflow.errors import ArgumentError, DTypeError, GraphflowError, ShapeError, shorten
 from graphflow.graph import Tensor, make_node
 from graphflow.op import F, Op, Trait, declare, public
+from graphflow.ops.numpy_settings import kernel_settings
 from graphflow.types import (
     MAX_RANK,
     STRING,
@@ -256,7 +257,7 @@ def _cast_exact(
         )
     if dtype.kind == "b" and array.dtype.kind != "b":
         raise DTypeError(f"{shorten(value)} is {array.dtype.name} and cannot become bool without a cast")
-    with np.errstate(all="ignore"):
+    with kernel_settings():
         result = array.astype(dtype)
     if is_integer(dtype) and array.size and array.dtype.kind in "iu":
         limits = np.iinfo(dtype)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from graphflow.ops.convolution_gather import Slab, covered, sizes_of
-from graphflow.ops.convolution_lanes import LANES, UFUNC_ELEMENTS, Run, deliver, lanes
+from graphflow.ops.convolution_lanes import LANES, UFUNC_ELEMENTS, Run, deliver, deliver_nbytes, lanes
 from graphflow.ops.convolution_layout import (
     Conv,
     Tile,
@@ -111,9 +111,9 @@ def conv_by_channels_nbytes(c: Conv, dtype: np.dtype[Any], out_dtype: np.dtype[A
     """Bytes that `conv_by_channels` allocates for contiguous arrays."""
     work = working_dtype(dtype, out_dtype, c.terms)
     plan = _plan(c, work.itemsize)
-    wide = 8 * plan.rows if out_dtype.kind in "iu" and work.kind == "f" else 0
+    buffered = max(UFUNC_ELEMENTS * work.itemsize, deliver_nbytes(plan.rows, out_dtype, work))
     filters = c.terms * c.groups * c.made * plan.block[-1] * work.itemsize
-    return filters + plan.lanes * ((plan.size + UFUNC_ELEMENTS) * work.itemsize + wide)
+    return filters + plan.lanes * (plan.size * work.itemsize + buffered)
 
 
 def conv_by_channels(x: Any, filters: Any, out: Any, c: Conv, run: Run) -> None:
@@ -156,9 +156,9 @@ def filter_grad_by_channels_nbytes(c: Conv, dtype: np.dtype[Any]) -> int:
     work = working_dtype(dtype, None, c.rows)
     plan = _plan(c, work.itemsize)
     filters = c.terms * c.groups * c.made
-    wide = 8 * filters if dtype.kind in "iu" and work.kind == "f" else 0
+    wide = deliver_nbytes(filters, dtype, work)
     sums = plan.lanes * filters + c.groups * (1 + plan.lanes)
-    return (sums + plan.lanes * (plan.slab + plan.rows + UFUNC_ELEMENTS)) * work.itemsize + wide
+    return (sums + plan.lanes * (plan.slab + plan.rows)) * work.itemsize + wide
 
 
 def filter_grad_by_channels(x: Any, g: Any, target: Any, c: Conv, run: Run) -> None:

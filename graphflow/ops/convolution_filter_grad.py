@@ -15,7 +15,15 @@ from typing import Any
 import numpy as np
 
 from graphflow.ops.convolution_gather import Gather, Gatherer, gather_of, place_of, sizes_of
-from graphflow.ops.convolution_lanes import LANES, SPLIT_FLOPS, UFUNC_ELEMENTS, Run, deliver, lanes
+from graphflow.ops.convolution_lanes import (
+    LANES,
+    SPLIT_FLOPS,
+    UFUNC_ELEMENTS,
+    Run,
+    deliver,
+    deliver_nbytes,
+    lanes,
+)
 from graphflow.ops.convolution_layout import (
     Conv,
     Tile,
@@ -126,7 +134,7 @@ def filter_grad_nbytes(c: Conv, dtype: np.dtype[Any], plain: bool) -> int:
     """Bytes that `filter_grad` allocates for contiguous arrays."""
     plan = _plan(c, dtype, plain)
     filters = c.groups * c.terms * c.made
-    wide = 8 * filters if dtype.kind in "iu" and plan.work.kind == "f" else 0
+    wide = deliver_nbytes(filters, dtype, plan.work)
     ufunc = UFUNC_ELEMENTS if c.groups > 1 or plan.sums else 0
     elements = plan.sums * filters + plan.lanes * (plan.how.size + plan.rows + plan.product + ufunc)
     return elements * plan.work.itemsize + wide

@@ -123,10 +123,12 @@ def rounds(dims: Sequence[int], block: Sequence[int]) -> int:
 
 def tiles(dims: Sequence[int], block: Sequence[int]) -> Iterator[Tile]:
     """Tiles that cover the dimensions, in C order: each is one run of the elements in C order."""
-    axes = [
-        [(start, min(start + b, d)) for start in range(0, d, b)] for d, b in zip(dims, block, strict=True)
-    ]
-    return itertools.product(*axes)
+    for number in range(rounds(dims, block)):
+        tile: list[tuple[int, int]] = []
+        for d, b in zip(reversed(dims), reversed(block), strict=True):
+            number, k = divmod(number, -(-d // b))
+            tile.append((k * b, min(k * b + b, d)))
+        yield tuple(reversed(tile))
 
 
 def taps(kernel: Sequence[int]) -> Iterator[tuple[int, ...]]:

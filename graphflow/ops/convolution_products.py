@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from graphflow.ops.convolution_gather import Gather, Gatherer, gather_of, place_of
-from graphflow.ops.convolution_lanes import Run, deliver, lanes
+from graphflow.ops.convolution_lanes import Run, deliver, deliver_nbytes, lanes
 from graphflow.ops.convolution_layout import Conv, Tile, tiles, working_dtype
 
 __all__ = ["conv_by_windows", "conv_by_windows_nbytes", "matrices_of", "single", "with_matrices"]
@@ -40,13 +40,17 @@ def conv_by_windows_nbytes(c: Conv, dtype: np.dtype[Any], out_dtype: np.dtype[An
     work = working_dtype(dtype, out_dtype, c.terms)
     how = gather_of(c, work.itemsize)
     result = _converted(c, how, work, out_dtype)
-    wide = 8 * result if out_dtype.kind in "iu" and work.kind == "f" else 0
+    wide = deliver_nbytes(result, out_dtype, work)
     buffers = how.lanes * ((how.size + result) * work.itemsize + wide)
-    return with_matrices(c, dtype, work, plain, buffers)
+    as_they_lie = plain or c.taken == 1 or math.prod(c.windows.kernel) == 1
+    return with_matrices(c, dtype, work, as_they_lie, buffers)
 
 
 def with_matrices(c: Conv, dtype: np.dtype[Any], work: np.dtype[Any], plain: bool, buffers: int) -> int:
-    """Bytes of `matrices_of`, whose result is there while the buffers are, and what it holds only while it runs."""
+    """Bytes of `matrices_of`, whose result is there while the buffers are, and what it holds only while it runs.
+
+    plain: the matrices are a view of the filters, but for their dtype.
+    """
     size = c.groups * c.terms * c.made
     laid_out = 0 if plain else size * dtype.itemsize
     if work == dtype:

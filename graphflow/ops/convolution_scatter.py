@@ -16,7 +16,15 @@ from typing import Any
 import numpy as np
 
 from graphflow.ops.convolution_gather import place_of, sizes_of
-from graphflow.ops.convolution_lanes import LANES, SPLIT_FLOPS, UFUNC_ELEMENTS, Run, deliver, lanes
+from graphflow.ops.convolution_lanes import (
+    LANES,
+    SPLIT_FLOPS,
+    UFUNC_ELEMENTS,
+    Run,
+    deliver,
+    deliver_nbytes,
+    lanes,
+)
 from graphflow.ops.convolution_layout import (
     Conv,
     Tile,
@@ -108,8 +116,8 @@ def _plan(c: Conv, dtype: np.dtype[Any]) -> _Plan:
 def input_grad_by_taps_nbytes(c: Conv, dtype: np.dtype[Any]) -> int:
     """Bytes that `input_grad_by_taps` allocates for contiguous arrays."""
     plan = _plan(c, dtype)
-    wide = 8 * plan.total if dtype.kind in "iu" and plan.work.kind == "f" else 0
-    each = (plan.size + UFUNC_ELEMENTS) * plan.work.itemsize + wide
+    buffered = max(UFUNC_ELEMENTS * plan.work.itemsize, deliver_nbytes(plan.total, dtype, plan.work))
+    each = plan.size * plan.work.itemsize + buffered
     return with_matrices(c, dtype, plan.work, True, plan.lanes * each)
 
 

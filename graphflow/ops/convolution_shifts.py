@@ -16,7 +16,15 @@ from typing import Any
 import numpy as np
 
 from graphflow.ops.convolution_gather import TILE_NBYTES, Slab, covered, sizes_of
-from graphflow.ops.convolution_lanes import LANES, SPLIT_FLOPS, UFUNC_ELEMENTS, Run, deliver, lanes
+from graphflow.ops.convolution_lanes import (
+    LANES,
+    SPLIT_FLOPS,
+    UFUNC_ELEMENTS,
+    Run,
+    deliver,
+    deliver_nbytes,
+    lanes,
+)
 from graphflow.ops.convolution_layout import Conv, Tile, blocks, channels_last, rounds, tiles, working_dtype
 from graphflow.ops.convolution_products import single, with_matrices
 
@@ -71,9 +79,10 @@ def conv_by_shifts_nbytes(c: Conv, dtype: np.dtype[Any], out_dtype: np.dtype[Any
     """Bytes that `conv_by_shifts` allocates for contiguous arrays."""
     work = working_dtype(dtype, out_dtype, c.terms)
     plan = _plan(c, work.itemsize)
-    wide = 8 * plan.sums if out_dtype.kind in "iu" and work.kind == "f" else 0
-    each = (plan.size + UFUNC_ELEMENTS) * work.itemsize + wide
-    return with_matrices(c, dtype, work, False, plan.lanes * each)
+    buffered = max(UFUNC_ELEMENTS * work.itemsize, deliver_nbytes(plan.sums, out_dtype, work))
+    each = plan.size * work.itemsize + buffered
+    as_they_lie = c.made == 1 or math.prod(c.windows.kernel) == 1
+    return with_matrices(c, dtype, work, as_they_lie, plan.lanes * each)
 
 
 def conv_by_shifts(x: Any, filters: Any, out: Any, c: Conv, run: Run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,9 @@ from graphflow.errors import RunError
 from graphflow.ops.cast import dtype_of, numpy_dtype
 from graphflow.ops.philox import converted
 from graphflow.ops.scatter_kernels import scatter_sorted
-from graphflow.types import is_floating
+from graphflow.types import TensorType, is_floating
 
-__all__ = ["bincount_kernel", "checked_classes", "counted"]
+__all__ = ["bincount_kernel", "bincount_workspace", "checked_classes", "counted"]
 
 
 def counted(xp: Any, line: Any, weights: Any, size: int) -> Any:
@@ -62,6 +63,21 @@ def bincount_kernel(xp: Any, x: Any, *weights: Any, minlength: int, maxlength: i
     if high >= size:
         line, shares = _within(xp, line, shares, size)
     return counted(xp, converted(xp, line, xp.int64), shares, size)
+
+
+def bincount_workspace(
+    inputs: Sequence[TensorType], outputs: Sequence[TensorType], *, minlength: int, maxlength: int | None
+) -> int:
+    """Integers as 64 bits, weights in double precision; where there is a greatest length, what is below it, too."""
+    size, made = int(inputs[0].size), int(outputs[0].nbytes or 0)  # type: ignore[arg-type]  # static here
+    wide = 0 if inputs[0].dtype.itemsize == 8 else 8 * size
+    weights = inputs[1:]
+    if weights and is_floating(weights[0].dtype) and weights[0].dtype.itemsize < 8:
+        wide += 8 * size
+    within = 0
+    if maxlength is not None:
+        within = size * (9 + sum([t.dtype.itemsize for t in inputs]))
+    return wide + within + (2 * made if weights else 0)
 
 
 def checked_classes(xp: Any, what: str, arrays: dict[str, Any], size: int | None) -> int:

@@ -13,7 +13,7 @@ from graphflow.op import OPS, F, Op, Trait, declare, public
 from graphflow.ops.arguments import one_dim, typed
 from graphflow.ops.cast import dtype_of
 from graphflow.ops.constant import CONSTANT
-from graphflow.ops.count_kernels import bincount_kernel, checked_classes, counted
+from graphflow.ops.count_kernels import bincount_kernel, bincount_workspace, checked_classes, counted
 from graphflow.ops.flat_index import as_indices, must_equal
 from graphflow.ops.philox import converted
 from graphflow.ops.ufunc import numbers
@@ -85,9 +85,7 @@ BINCOUNT = declare(
         Trait.FALLIBLE,
         dtype=_infer_bincount,
         flops=_element_count,
-        workspace=lambda inputs, outputs, minlength, maxlength: (
-            (40 if len(inputs) > 1 else 24) * int(inputs[0].size)
-        ),
+        workspace=bincount_workspace,
         default_name="Bincount",
         doc="How often each integer occurs, or the sum of the weights of its places.",
     )
@@ -140,7 +138,9 @@ def _confusion_kernel(
     shares = xp.reshape(weights[0], (-1,)) if weights else None
     lines = {"labels": rows, "predictions": columns}
     size = checked_classes(xp, "confusion_matrix", lines, num_classes)
-    matrix = xp.reshape(counted(xp, rows * size + columns, shares, size * size), (size, size))
+    pairs = rows * size
+    pairs += columns
+    matrix = xp.reshape(counted(xp, pairs, shares, size * size), (size, size))
     return converted(xp, matrix, dtype_of(xp, dtype))
 
 
@@ -152,6 +152,14 @@ def _confusion_vjp(node: Any, g: Tensor) -> tuple[Tensor | None, ...]:
     return None, None, share
 
 
+def _confusion_workspace(inputs: Sequence[TensorType], outputs: Sequence[TensorType], **attrs: Any) -> int:
+    """Classes as 64 bits, the places of pairs, wide weights; the counts before they have their dtype."""
+    size, cells = int(inputs[0].size), int(outputs[0].size)  # type: ignore[arg-type]  # static here
+    converted_classes = sum([8 for t in inputs[:2] if t.dtype.itemsize < 8])
+    wide = sum([8 for t in inputs[2:] if is_floating(t.dtype) and t.dtype.itemsize < 8])
+    return size * (8 + converted_classes + wide) + 16 * cells
+
+
 CONFUSION_MATRIX = declare(
     Op(
         "confusion_matrix",
@@ -161,7 +169,7 @@ CONFUSION_MATRIX = declare(
         Trait.FALLIBLE,
         dtype=_infer_confusion,
         flops=_element_count,
-        workspace=lambda inputs, outputs, **attrs: 48 * int(inputs[0].size) + 3 * (outputs[0].nbytes or 0),
+        workspace=_confusion_workspace,
         doc="How often each pair of a label and a prediction occurs.",
     )
 )

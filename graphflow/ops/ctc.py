@@ -11,7 +11,7 @@ from graphflow.errors import ArgumentError, DTypeError, ShapeError
 from graphflow.graph import Tensor, apply, composition
 from graphflow.op import F, Op, Trait, declare, public
 from graphflow.ops.arguments import flag
-from graphflow.ops.ctc_kernels import curvature, negative_log_likelihood, posterior
+from graphflow.ops.ctc_kernels import curvature, negative_log_likelihood, posterior, steps_at_once
 from graphflow.ops.moments import wide
 from graphflow.ops.ufunc import operand, reals
 from graphflow.types import TensorType, as_index, dims_equal, is_integer
@@ -76,6 +76,21 @@ def _nbytes(arrays: int, steps: int) -> Any:
     return workspace
 
 
+def _loss_nbytes(inputs: Sequence[TensorType], outputs: Sequence[TensorType], *, blank: int) -> int:
+    """The chain and a row of log probabilities; beside them emissions of some steps, and the shares of three sources.
+
+    Stacked, less the greatest, and as exponentials, in float64 or on the way to float32.
+    """
+    e, labels = inputs[0], inputs[1]
+    time, rows, _ = [int(d) for d in e.dims]  # type: ignore[arg-type]  # static by then
+    size = rows * (2 * int(labels.dims[1]) + 1)  # type: ignore[arg-type]
+    picked = size * min(time, steps_at_once(size))
+    chain = 26 * size + 32 * rows
+    step = 8 * picked + (88 if e.dtype.itemsize == 8 else 76) * size if time > 1 else 16 * size
+    picking = 8 * size + picked * (8 if e.dtype.itemsize == 8 else 8 + e.dtype.itemsize)
+    return chain + max(step, picking) + 16 * rows
+
+
 def _flops(each: int) -> Any:
     def flops(inputs: Sequence[TensorType], outputs: Sequence[TensorType], *, blank: int) -> int:
         return each * _states(inputs)[0]
@@ -98,7 +113,7 @@ CTC_LOSS = declare(
         lambda node, g: (F.reshape(-g, (1, -1, 1)) * _posterior_of(node), None, None, None),
         Trait.FALLIBLE,
         flops=_flops(90),
-        workspace=_nbytes(1, 16),
+        workspace=_loss_nbytes,
         doc="Minus the log probabilities of labellings, given those of symbols at each step of time.",
     )
 )

@@ -21,7 +21,7 @@ import numpy as np
 from graphflow.errors import IndexRangeError, RunError
 from graphflow.ops.philox import converted
 
-__all__ = ["check_lengths", "curvature", "negative_log_likelihood", "posterior"]
+__all__ = ["check_lengths", "curvature", "negative_log_likelihood", "posterior", "steps_at_once"]
 
 MINUS = -float("inf")
 
@@ -33,7 +33,7 @@ class _Chain(NamedTuple):
     barrier: (
         Any  # float64[n, states + 2]: 0 where a state can be entered from the one two before it, else -inf
     )
-    emissions: Any  # float64[time, n, states]
+    emissions: Any  # float64[time, n, states], or None where they are picked step by step
     steps: Any  # int64[n, 1]
     least: int  # the fewest steps of any row
     ends: tuple[Any, Any]  # bool[n, states]: the last blank, and the last label
@@ -67,7 +67,9 @@ def _known_labels(xp: Any, labels: Any, lengths: Any, classes: int, blank: int) 
     return xp.where(used, labels, xp.asarray(blank, dtype=xp.int64))
 
 
-def _chain(xp: Any, e: Any, labels: Any, label_length: Any, logit_length: Any, blank: int) -> _Chain:
+def _chain(
+    xp: Any, e: Any, labels: Any, label_length: Any, logit_length: Any, blank: int, picked: bool = True
+) -> _Chain:
     time, n, classes = e.shape
     length, steps = (
         converted(xp, label_length, xp.int64),
@@ -87,7 +89,8 @@ def _chain(xp: Any, e: Any, labels: Any, label_length: Any, logit_length: Any, b
     last = 2 * length[:, None]
     ends = places == last, (places == last - 1) & (last > 0)
     least = int(xp.min(steps)) if n else 0
-    return _Chain(symbols, barrier, _picked(xp, e, symbols), steps[:, None], least, ends, e.dtype)
+    emissions = _picked(xp, e, symbols) if picked else None
+    return _Chain(symbols, barrier, emissions, steps[:, None], least, ends, e.dtype)
 
 
 def _picked(xp: Any, e: Any, symbols: Any) -> Any:
@@ -195,20 +198,30 @@ def _total(xp: Any, c: _Chain, last: Any, change: Any = None) -> tuple[Any, Any]
     return total, _weighted(xp, shares, parts_sum, sums)
 
 
+def steps_at_once(size: int) -> int:
+    """For how many steps emissions of so many states are picked together."""
+    return max(1, 8192 // max(size, 1))
+
+
 def negative_log_likelihood(
     xp: Any, e: Any, labels: Any, label_length: Any, logit_length: Any, *, blank: int
 ) -> Any:
     """Minus the log probability of each labelling: [n]; infinite where it does not fit into its time."""
-    c = _chain(xp, e, labels, label_length, logit_length, blank % e.shape[2])
-    time, n, states = c.emissions.shape
+    c = _chain(xp, e, labels, label_length, logit_length, blank % e.shape[2], picked=False)
+    n, states = c.symbols.shape
     row = _filled(xp, (n, states + 2), MINUS)
-    for t in range(time):
-        if t == 0:
-            first = min(2, states)
-            row[:, 2 : 2 + first] = c.emissions[0, :, :first]
-            continue
-        value, _, _ = _log_sum(xp, _sources(row, c.barrier), c.working)
-        row[:, 2:] = _kept(xp, c, t, value + c.emissions[t, :, :], row[:, 2:])
+    some = steps_at_once(n * states)
+    for start in range(0, e.shape[0], some):
+        emissions = _picked(xp, e[start : min(start + some, e.shape[0]), :, :], c.symbols)
+        for t in range(start, start + emissions.shape[0]):
+            if t == 0:
+                first = min(2, states)
+                row[:, 2 : 2 + first] = emissions[0, :, :first]
+                continue
+            value = _log_sum(xp, _sources(row, c.barrier), c.working)[0]
+            row[:, 2:] = _kept(xp, c, t, value + emissions[t - start, :, :], row[:, 2:])
+            del value
+        del emissions  # before others are picked
     return converted(xp, -_total(xp, c, row[:, 2:])[0], e.dtype)
 
 

@@ -11,18 +11,13 @@ from graphflow.errors import DTypeError, ShapeError
 from graphflow.graph import Tensor, composition, make_node
 from graphflow.op import F, Op, Trait, declare, public
 from graphflow.ops.arguments import axis_attr, flag, typed
-from graphflow.ops.cast import dtype_of
 from graphflow.ops.constant import as_tensor
-from graphflow.ops.reduction import cast_back, result_dtype, working_dtype
+from graphflow.ops.cumulative_kernels import Running, running_nbytes
+from graphflow.ops.reduction import cast_back, result_dtype
 from graphflow.ops.slicing import axis_slice
 from graphflow.types import TensorType, as_index, dims_equal, is_floating, normalize_axis
 
 __all__ = ["cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "linear_recurrence"]
-
-
-def _along(axis: int, start: int | None, stop: int | None, step: int | None, ndim: int) -> tuple[slice, ...]:
-    axis %= ndim
-    return (*[slice(None)] * axis, slice(start, stop, step), *[slice(None)] * (ndim - axis - 1))
 
 
 # --- cumulative_sum and cumulative_prod -----------------------------------------------------------
@@ -36,50 +31,6 @@ def _infer_running(
     if include_initial:
         dims[axis] = dims[axis] + 1
     return typed(dtype, tuple(dims))
-
-
-class Running:
-    """A kernel that folds along an axis and keeps every step: `cumulative_sum` or `cumulative_prod`."""
-
-    __slots__ = ("initial", "name", "ufunc")
-
-    def __init__(self, name: str, ufunc: str, initial: int) -> None:
-        self.name = name
-        self.ufunc = ufunc
-        self.initial = initial
-
-    def __call__(
-        self,
-        xp: Any,
-        x: Any,
-        *,
-        axis: int,
-        dtype: np.dtype[Any],
-        include_initial: bool,
-        reverse: bool,
-        out: Any = None,
-    ) -> Any:
-        ndim = x.ndim
-        step = -1 if reverse else None
-        shape = list(x.shape)
-        shape[axis] += int(include_initial)
-        if out is None:
-            out = xp.empty(tuple(shape), dtype=dtype_of(xp, dtype))
-        target = out
-        if include_initial:
-            first = shape[axis] - 1 if reverse else 0
-            rest = 0 if reverse else 1
-            out[_along(axis, first, first + 1, None, ndim)] = self.initial
-            target = out[_along(axis, rest, rest + x.shape[axis], None, ndim)]
-        source, target = x[_along(axis, None, None, step, ndim)], target[_along(axis, None, None, step, ndim)]
-        if hasattr(xp, "copyto"):
-            getattr(xp, self.ufunc)(source, axis=axis, dtype=working_dtype(xp, dtype), out=target)
-        else:
-            target[...] = getattr(xp, self.name)(source, axis=axis, dtype=dtype_of(xp, dtype))
-        return out
-
-    def __repr__(self) -> str:
-        return f"Running({self.name})"
 
 
 def _flops(inputs: Sequence[TensorType], outputs: Sequence[TensorType], **attrs: Any) -> int:
@@ -130,15 +81,16 @@ def _declared(
             Trait.OUT,
             dtype=lambda x, *, axis, dtype, include_initial, reverse: dtype,
             flops=_flops,
+            workspace=running_nbytes,
             default_name=default_name,
             doc=doc,
         )
     )
 
 
-CUMULATIVE_SUM = _declared("cumulative_sum", "cumsum", 0, _sum_vjp, "Running sum along an axis.", "Cumsum")
+CUMULATIVE_SUM = _declared("cumulative_sum", "add", 0, _sum_vjp, "Running sum along an axis.", "Cumsum")
 CUMULATIVE_PROD = _declared(
-    "cumulative_prod", "cumprod", 1, _prod_vjp, "Running product along an axis.", "Cumprod"
+    "cumulative_prod", "multiply", 1, _prod_vjp, "Running product along an axis.", "Cumprod"
 )
 
 

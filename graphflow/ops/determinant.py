@@ -94,10 +94,14 @@ def _cofactors_vjp(node: Any, g: Tensor) -> tuple[Tensor]:
 
 
 def _cofactors_work(inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> int:
-    """Both factors, one of them scaled, a conjugate, and products of all but one singular value."""
+    """Both factors, one of them scaled, a conjugate, and products of all but one singular value; or the factors and
+    what `gesdd` takes for one matrix.
+    """
     n = int(inputs[0].dims[-1])  # type: ignore[arg-type]  # static by then
     nbytes = int(inputs[0].nbytes or 0)
-    return 4 * nbytes + 4 * nbytes // max(n, 1) + 400 * n
+    itemsize, real = inputs[0].dtype.itemsize, real_dtype(inputs[0].dtype).itemsize
+    count = nbytes // max(n * n * itemsize, 1)
+    return max(4 * nbytes + count * (4 * n * real + itemsize) + 400 * n, nbytes + 7 * n * n * itemsize)
 
 
 COFACTORS = declare(

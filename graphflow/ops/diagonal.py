@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from graphflow.errors import ArgumentError, ShapeError, shorten
 from graphflow.graph import Tensor, composition, make_node
 from graphflow.op import F, Op, Trait, declare, public
@@ -200,6 +202,11 @@ def _triangle(name: str) -> Callable[..., Any]:
         """By a mask, never by multiplication, so that NaN in the other triangle is gone."""
         if out is None:
             return getattr(xp, name)(x, k=k)
+        if xp is np:
+            out.fill(0)
+            if out.size:
+                np.copyto(out, x, where=_kept(x.shape[-2], x.shape[-1], name == "tril", k))
+            return out
         kept = xp.tri(*x.shape[-2:], k if name == "tril" else k - 1, dtype=bool)
         if name == "triu":
             xp.logical_not(kept, out=kept)
@@ -210,9 +217,17 @@ def _triangle(name: str) -> Callable[..., Any]:
     return kernel
 
 
-def _mask_nbytes(inputs: Sequence[TensorType], outputs: Sequence[TensorType], *, k: int) -> int:
+def _kept(rows: int, columns: int, lower: bool, k: int) -> Any:
+    """The mask of a triangle as a view of one line: all places of a diagonal share their byte."""
+    line = np.zeros(rows + columns - 1, np.bool_)  # by column - row, from 1 - rows on
+    edge = min(max(k + rows - (not lower), 0), line.size)
+    line[slice(0, edge) if lower else slice(edge, None)] = True
+    return np.lib.stride_tricks.as_strided(line[rows - 1 :], (rows, columns), (-1, 1), writeable=False)
+
+
+def _line_nbytes(inputs: Sequence[TensorType], outputs: Sequence[TensorType], *, k: int) -> int:
     sizes: list[Any] = list(outputs[0].dims[-2:])
-    return int(sizes[0] * sizes[1])
+    return int(sum(sizes))
 
 
 def _declared(name: str, doc: str) -> Op:
@@ -224,7 +239,7 @@ def _declared(name: str, doc: str) -> Op:
             lambda node, g: (F.table[name](g, node.attrs["k"]),),
             Trait.OUT,
             flops=lambda inputs, outputs, k: 0,
-            workspace=_mask_nbytes,
+            workspace=_line_nbytes,
             doc=doc,
         )
     )

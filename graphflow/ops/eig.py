@@ -47,7 +47,8 @@ def _work(*, vectors: bool) -> Callable[..., int]:
     def rule(inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> int:
         if inputs[0].dtype.name != "complex64":
             return one(inputs, outputs)
-        return 2 * one(inputs, outputs) + (4 if vectors else 2) * int(inputs[0].nbytes or 0)
+        beside = max(0, 2 * one(inputs, outputs))
+        return beside + 2 * int(inputs[0].nbytes or 0) + sum([t.nbytes or 0 for t in outputs])
 
     return rule
 

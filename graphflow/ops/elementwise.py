@@ -163,7 +163,6 @@ SIGN = unary(
     "x0 > 0 ? 1 : x0 < 0 ? -1 : x0 == 0 ? 0 : x0",
     _sign_vjp,
     kernel=_sign_kernel,
-    workspace=lambda inputs, outputs: 0 if inputs[0].dtype.kind != "c" else 2 * (inputs[0].nbytes or 0),
     doc="-1, 0 or 1 by the sign of each element; z / |z| for complex ones.",
 )
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from graphflow.graph import Tensor, apply
 from graphflow.op import F, Op, Trait, declare, public
-from graphflow.ops.lapack import is_single, lapack
-from graphflow.ops.lapack_costs import flops
+from graphflow.ops.lapack import in_groups, is_single, lapack
+from graphflow.ops.lapack_costs import flops, group_nbytes
 from graphflow.ops.matrices import adjoint, check_square, matrices
 from graphflow.types import TensorType
 
@@ -58,8 +59,11 @@ def _halvings(xp: Any, x: Any, most: float) -> Any:
 def _kernel(xp: Any, x: Any) -> Any:
     if math.prod(x.shape) == 0:
         return xp.zeros(x.shape, dtype=x.dtype)
-    shape = x.shape
-    x = xp.reshape(x, (math.prod(shape[:-2]), *shape[-2:]))
+    listed = xp.reshape(x, (math.prod(x.shape[:-2]), *x.shape[-2:]))
+    return xp.reshape(in_groups(xp, partial(_of_group, xp), listed), x.shape)
+
+
+def _of_group(xp: Any, x: Any) -> Any:
     coefficients, most = _SINGLE if is_single(xp, x) else _DOUBLE
     times = _halvings(xp, x, most)
     half = xp.asarray(0.5, dtype=times.dtype) ** times
@@ -69,7 +73,7 @@ def _kernel(xp: Any, x: Any) -> Any:
     y = lapack(xp, "solve", x.dtype)(even - odd, even + odd)
     for k in range(int(xp.max(times))):
         y = xp.where((times > k)[:, None, None], xp.matmul(y, y), y)
-    return xp.reshape(y, shape)
+    return y
 
 
 def _pade(xp: Any, a: Any, c: tuple[float, ...]) -> tuple[Any, Any]:
@@ -111,7 +115,7 @@ EXPM = declare(
         lambda node, g: (in_direction(expm, adjoint(node.inputs[0]), g),),
         Trait.BLAS,
         flops=flops(lambda n, _: 12 * n**3 + 8 * n**3 / 3),
-        workspace=lambda inputs, outputs: 9 * int(inputs[0].nbytes),
+        workspace=group_nbytes(9),
         default_name="matrix_exponential",
         doc="Matrix exponentials.",
     )

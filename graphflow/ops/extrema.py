@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from graphflow.errors import DTypeError, ShapeError
@@ -113,6 +114,16 @@ def _infer_position(x: TensorType, *, axis: int | None, keepdims: bool) -> Tenso
     return TensorType(INT64, folded(x, axes, keepdims))
 
 
+def _turned_nbytes(
+    inputs: Sequence[TensorType], outputs: Sequence[TensorType], *, axis: Any, **attrs: Any
+) -> int:
+    """NumPy copies what it looks through along another axis than the last."""
+    x = inputs[0]
+    along = x.rank - 1 if axis is None else normalize_axis(axis, x.rank)
+    moves = x.rank > 0 and x.dims[along] != 1 and any(d != 1 for d in x.dims[along + 1 :])
+    return (x.nbytes or 0) if moves else 0
+
+
 def _position(name: str, doc: str) -> Op:
     return declare(
         Op(
@@ -125,6 +136,7 @@ def _position(name: str, doc: str) -> Op:
                 INT64, unranked(None if axis is None else (axis,), keepdims)
             ),
             flops=input_size,
+            workspace=_turned_nbytes,
             default_name=name.capitalize(),
             doc=doc,
         )

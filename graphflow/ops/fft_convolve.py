@@ -11,6 +11,7 @@ from graphflow.graph import Tensor, composition, make_node
 from graphflow.op import F, Op, Trait, declare, public
 from graphflow.ops.arguments import typed
 from graphflow.ops.fft_kernels import flops, reals_of_spectrum, spectrum, spectrum_of_reals
+from graphflow.ops.fft_lines import scratch_nbytes
 from graphflow.ops.philox import converted
 from graphflow.ops.ufunc import numbers2
 from graphflow.ops.views import put
@@ -86,17 +87,25 @@ def _full(xp: Any, a: Any, v: Any, method: str) -> Any:
     if a.dtype.kind == "c":
         y, z = [spectrum(xp, x, (size,), (0,), False, "backward") for x in (a, v)]
         y *= z
-        return spectrum(xp, y, None, (0,), True, "backward")[: m + n - 1]
+        return spectrum(xp, y, None, (0,), True, "backward", y)[: m + n - 1]
     y, z = [spectrum_of_reals(xp, x, (size,), (0,), "backward") for x in (a, v)]
     y *= z
+    del z
     return reals_of_spectrum(xp, y, (size,), (0,), "backward")[: m + n - 1]
 
 
 def _convolve_kernel(xp: Any, a: Any, v: Any, *, mode: str, method: str, out: Any = None) -> Any:
     m, n = a.shape[0], v.shape[0]
-    start = _start(m, n, mode)
-    y = _full(xp, _wide(xp, a), _wide(xp, v), method)[start : start + _length(m, n, mode)]
-    return put(xp, converted(xp, y, a.dtype), out)
+    dtype, a, v = a.dtype, _wide(xp, a), _wide(xp, v)
+    if xp is np and mode in ("same", "valid") and not _by_fft(m, n, np.dtype(a.dtype), method):
+        y = np.convolve(a, v, mode=mode)  # type: ignore[call-overload]  # one of the two
+    else:
+        start = _start(m, n, mode)
+        y = _full(xp, a, v, method)[start : start + _length(m, n, mode)]
+    if xp is np and out is not None:
+        out[...] = y
+        return out
+    return put(xp, converted(xp, y, dtype), out)
 
 
 def _transpose_kernel(
@@ -105,23 +114,39 @@ def _transpose_kernel(
     """g in its place among the full convolution, correlated with the other operand."""
     n, m = other.shape[0], like.shape[0]
     start = _start(m, n, mode) if first else _start(n, m, mode)
-    flipped = xp.conj(_wide(xp, other)[::-1])
+    flipped = _wide(xp, other)[::-1]
+    if flipped.dtype.kind == "c":
+        flipped = xp.conj(flipped)
     y = _full(xp, _wide(xp, g), flipped, method)
-    result = xp.zeros((m,), dtype=y.dtype)
+    result = xp.empty((m,), dtype=g.dtype) if out is None else out
     origin = n - 1 - start  # where the result's element 0 is in y
     low, high = max(origin, 0), min(origin + m, y.shape[0])
-    result[low - origin : high - origin] = y[low:high]
-    return put(xp, converted(xp, result, g.dtype), out)
+    result[: low - origin] = 0
+    result[low - origin : high - origin] = y[low:high] if xp is np else converted(xp, y[low:high], g.dtype)
+    result[high - origin :] = 0
+    return result
 
 
-def _workspace(inputs: Any, outputs: Any, *, method: str, **attrs: Any) -> int:
-    m: int = inputs[0].dims[0]
-    n: int = inputs[1].dims[0]
-    item: int = max(inputs[0].dtype.itemsize, 4)
-    plain = 4 * (m + n) * item
-    if not _by_fft(m, n, inputs[0].dtype, method):
-        return plain + 8192
-    return plain + _good_size(m + n - 1) * 2 * item * 5 + 32768
+def _workspace(inputs: Any, outputs: Any, *, mode: str, method: str, **attrs: Any) -> int:
+    """Operands widened and reversed, and two spectra, or the product's result: as much of it as the mode asks for."""
+    m, n, dtype = int(inputs[0].dims[0]), int(inputs[1].dims[0]), inputs[0].dtype
+    item = 4 if dtype.itemsize == 2 and is_floating(dtype) else dtype.itemsize
+    transposed, is_complex = len(inputs) == 3, dtype.kind == "c"
+    held = (m + n) * item if item != dtype.itemsize else 0
+    if transposed and is_complex:
+        held += n * item  # the conjugate
+    if _by_fft(m, n, dtype, method):
+        size = _good_size(m + n - 1)
+        spectra = 2 * size if is_complex else 4 * (size // 2 + 1)
+        return held + spectra * item + min(scratch_nbytes((size,)), size * item // 32)
+    if not transposed:
+        made = m + n - 1 if mode == "same_correlated" else _length(m, n, mode)
+        return held + (made + min(m, n)) * item
+    if is_complex:
+        turned = min(m, n)
+    else:  # the other operand is turned twice, unless it is the longer one
+        turned = m + n if n > m else 0
+    return held + (m + n - 1 + turned) * item
 
 
 def _flops(inputs: Any, outputs: Any, *, method: str, **attrs: Any) -> int:

@@ -13,7 +13,9 @@ Cosine and Sine Transforms" (type 4).
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, TypeAlias
+
+import numpy as np
 
 from graphflow.errors import ArgumentError, ShapeError, shorten
 from graphflow.graph import Tensor, composition, make_node
@@ -21,6 +23,7 @@ from graphflow.op import Op, Trait, declare, public
 from graphflow.ops.arguments import axis_attr, one_dim
 from graphflow.ops.cast import cast
 from graphflow.ops.fft_kernels import flops, reals_of_spectrum, spectrum, spectrum_of_reals
+from graphflow.ops.fft_lines import piece_elements, pieces, scratch_nbytes
 from graphflow.ops.fft_sizes import crop_or_pad
 from graphflow.ops.ufunc import reals
 from graphflow.types import SUPPORTED, Dim, TensorType, as_index, normalize_axis
@@ -28,6 +31,15 @@ from graphflow.types import SUPPORTED, Dim, TensorType, as_index, normalize_axis
 __all__ = ["dct", "idct"]
 
 # --- kernels: along the last axis, which is not empty ---------------------------------------------
+# (xp, x, y, factor, kept): write the transform of x, its ends times the factor, into y. kept: turns of short lines.
+
+MOST = 32768
+"""Elements of a piece of many lines."""
+
+TURN = 4096
+"""Factors of a turn that are computed at a time under NumPy."""
+
+Turns: TypeAlias = dict[tuple[float, float], Any]
 
 
 def _complex(xp: Any, real: Any, imag: Any = None) -> Any:
@@ -36,10 +48,24 @@ def _complex(xp: Any, real: Any, imag: Any = None) -> Any:
     return z
 
 
-def _turned(xp: Any, z: Any, first: float, step: float) -> Any:
-    """`z` times exp(-i (first + step k)) in place; the factors are computed in double precision."""
-    angles = xp.arange(z.shape[-1], dtype=xp.float64) * step + first
-    z *= _complex(xp, xp.cos(angles), -xp.sin(angles)).astype(z.dtype)
+def _factors(xp: Any, start: int, stop: int, first: float, step: float, dtype: Any) -> Any:
+    """exp(-i (first + step k)), computed in double precision."""
+    angles = xp.arange(start, stop, dtype=xp.float64) * step + first
+    return _complex(xp, xp.cos(angles), -xp.sin(angles)).astype(dtype)
+
+
+def _turned(xp: Any, z: Any, first: float, step: float, kept: Turns) -> Any:
+    """`z` times exp(-i (first + step k)) in place."""
+    n = z.shape[-1]
+    if xp is not np or n <= TURN:
+        if (first, step) not in kept:
+            kept[first, step] = _factors(xp, 0, n, first, step, z.dtype)
+        z *= kept[first, step]
+        return z
+    for start in range(0, n, TURN):
+        stop = min(start + TURN, n)
+        part = z[..., start:stop]
+        part *= _factors(xp, start, stop, first, step, z.dtype)
     return z
 
 
@@ -47,47 +73,50 @@ def _rfft(xp: Any, x: Any) -> Any:
     return spectrum_of_reals(xp, x, None, (x.ndim - 1,), "backward")
 
 
-def _fft(xp: Any, z: Any, n: int) -> Any:
-    return spectrum(xp, z, (n,), (z.ndim - 1,), False, "backward")
+def _fft(xp: Any, z: Any, n: int, out: Any = None) -> Any:
+    return spectrum(xp, z, (n,), (z.ndim - 1,), False, "backward", out)
 
 
-def _first(xp: Any, x: Any) -> Any:
-    return _rfft(xp, xp.concatenate([x, x[..., -2:0:-1]], axis=-1)).real
+def _first(xp: Any, x: Any, y: Any, factor: float, kept: Turns) -> None:
+    n = x.shape[-1]
+    mirrored = xp.concatenate([x, x[..., -2:0:-1]], axis=-1)
+    if factor != 1:
+        mirrored[..., : n : n - 1] *= factor
+    y[...] = _rfft(xp, mirrored).real
 
 
-def _second(xp: Any, x: Any) -> Any:
+def _second(xp: Any, x: Any, y: Any, factor: float, kept: Turns) -> None:
     n = x.shape[-1]
     z = _rfft(xp, xp.concatenate([x[..., ::2], x[..., 1::2][..., ::-1]], axis=-1))
-    z = _turned(xp, z, 0.0, math.pi / (2 * n))
+    z = _turned(xp, z, 0.0, math.pi / (2 * n), kept)
     z *= 2
-    y = xp.empty(x.shape, dtype=x.dtype)
     y[..., : n // 2 + 1] = z.real
     y[..., n // 2 + 1 :] = -z.imag[..., (n - 1) // 2 : 0 : -1]
-    return y
 
 
-def _third(xp: Any, x: Any) -> Any:
+def _third(xp: Any, x: Any, y: Any, factor: float, kept: Turns) -> None:
     n = x.shape[-1]
     z = _complex(xp, x[..., : n // 2 + 1])
     z.imag[..., 1:] = -x[..., ::-1][..., : n // 2]
-    v = reals_of_spectrum(xp, _turned(xp, z, 0.0, -math.pi / (2 * n)), (n,), (z.ndim - 1,), "forward")
-    y = xp.empty(x.shape, dtype=x.dtype)
+    if factor != 1:
+        z.real[..., :1] *= factor
+    v = reals_of_spectrum(xp, _turned(xp, z, 0.0, -math.pi / (2 * n), kept), (n,), (z.ndim - 1,), "forward")
     y[..., ::2] = v[..., : (n + 1) // 2]
     y[..., 1::2] = v[..., (n + 1) // 2 :][..., ::-1]
-    return y
 
 
-def _fourth(xp: Any, x: Any) -> Any:
+def _fourth(xp: Any, x: Any, y: Any, factor: float, kept: Turns) -> None:
     n = x.shape[-1]
     if n % 2:
-        z = _fft(xp, _turned(xp, _complex(xp, x), 0.0, math.pi / (2 * n)), 2 * n)[..., :n]
-        return _turned(xp, z, math.pi / (4 * n), math.pi / (2 * n)).real * 2
-    z = _turned(xp, _complex(xp, x[..., ::2], x[..., ::-1][..., ::2]), math.pi / (4 * n), math.pi / n)
-    z = _turned(xp, _fft(xp, z, n // 2), 0.0, math.pi / n)
+        z = _turned(xp, _complex(xp, x), 0.0, math.pi / (2 * n), kept)
+        z = _fft(xp, z, 2 * n)[..., :n]
+        y[...] = _turned(xp, z, math.pi / (4 * n), math.pi / (2 * n), kept).real * 2
+        return
+    z = _complex(xp, x[..., ::2], x[..., ::-1][..., ::2])
+    z = _turned(xp, z, math.pi / (4 * n), math.pi / n, kept)
+    z = _turned(xp, _fft(xp, z, n // 2, z), 0.0, math.pi / n, kept)
     z *= 2
-    y = xp.empty(x.shape, dtype=x.dtype)
     y[..., ::2], y[..., ::-1][..., ::2] = z.real, -z.imag
-    return y
 
 
 _CORES = {1: _first, 2: _second, 3: _third, 4: _fourth}
@@ -126,17 +155,16 @@ def _dct_kernel(
     if not x.size:
         return y
     ends: Any = slice(0, None, n - 1) if type == 1 else slice(0, 1)
-    source = xp.moveaxis(x, axis, -1)
-    if before != 1:
-        source = source.copy()
-        source[..., ends] *= before
-    values = _CORES[core](xp, source)
-    if norm != "none":
-        scale = 1 / (2 * (n - 1 if type == 1 else n))
-        values *= math.sqrt(scale) if norm == "ortho" else scale
-    if behind != 1:
-        values[..., ends] *= behind
-    xp.moveaxis(y, axis, -1)[...] = values
+    source, target = xp.moveaxis(x, axis, -1), xp.moveaxis(y, axis, -1)
+    scale = 1 / (2 * (n - 1 if type == 1 else n))
+    kept: Turns = {}
+    for key in pieces(source.shape, source.ndim - 1, MOST) if xp is np else [...]:
+        values = target[key]
+        _CORES[core](xp, source[key], values, before, kept)
+        if norm != "none":
+            values[...] *= math.sqrt(scale) if norm == "ortho" else scale
+        if behind != 1:
+            values[..., ends] *= behind
     return y
 
 
@@ -150,11 +178,25 @@ def _flops(inputs: Any, outputs: Any, *, axis: int, **attrs: Any) -> int:
     return flops(int(t.size), (int(t.dims[axis]),), True) + 4 * int(t.size)
 
 
-def _workspace(inputs: Any, outputs: Any, *, type: int, axis: int, **attrs: Any) -> int:
+def _workspace(inputs: Any, outputs: Any, *, type: int, axis: int, norm: str, transposed: bool) -> int:
+    """What a core has alive at its worst moment, for one piece: reals, complex numbers as two, or a turn's factors."""
     t = outputs[0]
-    n = int(t.dims[axis])
-    rows = int(t.nbytes) // max(n, 1)
-    return rows * (n + 2) * (9 if type == 4 and n % 2 else 6) + 200 * n + 32768
+    place = axis % t.rank
+    n = int(t.dims[place])
+    dims = [*t.dims[:place], *t.dims[place + 1 :], n]
+    elements = piece_elements(dims, len(dims) - 1, MOST)
+    rows, several = elements // max(n, 1) * t.dtype.itemsize, elements < int(t.size)
+    core, half = _recipe(type, norm == "ortho", transposed)[0], 2 * (n // 2 + 1)
+    turned, most = {1: (0, 4 * n - 2), 2: (half, half + n), 3: (half, half + n), 4: (n, n + n // 2)}[core]
+    points = turned // 2  # of a turn
+    if core == 4 and n % 2:
+        points, turned, most = n, 4 * n, 6 * n
+    kept = 2 * t.dtype.itemsize * points if points <= TURN else 0  # of one turn
+    kept_most = kept * {1: 0, 2: int(several), 3: 1, 4: 2 if several or not n % 2 else 1}[core]
+    kept_turned = kept if core == 4 else 0
+    factors = 40 * min(points, TURN)  # made beside the angles
+    held: int = max(rows * most + kept_most, rows * turned + kept_turned + factors) + 4096
+    return held + min(scratch_nbytes((n,)), int(t.nbytes) // 64)
 
 
 DCT: Op = declare(

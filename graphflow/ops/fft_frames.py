@@ -12,6 +12,7 @@ from graphflow.op import F, Op, Trait, declare, public
 from graphflow.ops.arguments import flag, known_shape, typed
 from graphflow.ops.constant import as_array, as_tensor
 from graphflow.ops.fft_sizes import crop_or_pad_like
+from graphflow.ops.numpy_settings import buffers_nbytes
 from graphflow.ops.ufunc import numbers
 from graphflow.types import DimLike, TensorType, as_index, unknown_dim
 
@@ -183,6 +184,16 @@ def _overlap_kernel(xp: Any, x: Any, *, step: int, out: Any = None) -> Any:
     return out
 
 
+def _overlap_workspace(inputs: Any, outputs: Any, *, step: int) -> int:
+    """Whole steps where the frames do not end with one, and buffers: pieces are not contiguous."""
+    x = inputs[0]
+    count, length = int(x.dims[-2]), int(x.dims[-1])
+    held = buffers_nbytes(x.size, x.dtype, x.dtype, x.dtype)
+    if length % step and count:
+        held += int(x.nbytes) // (count * length) * (count + -(-length // step) - 1) * step
+    return held
+
+
 OVERLAP_AND_ADD: Op = declare(
     Op(
         "overlap_and_add",
@@ -191,11 +202,7 @@ OVERLAP_AND_ADD: Op = declare(
         lambda node, g: (_framed_like(g, node.inputs[0], node.attrs["step"]),),
         Trait.OUT,
         flops=lambda inputs, outputs, step: int(inputs[0].size),
-        workspace=lambda inputs, outputs, step: (
-            int(outputs[0].nbytes or 0)
-            + step * (int(outputs[0].nbytes or 0) // max(int(outputs[0].dims[-1]), 1))
-            + 90112  # the iterator's own buffer for arrays that are not contiguous
-        ),
+        workspace=_overlap_workspace,
         doc="The sum of frames, each a step further than the one before.",
     )
 )

@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from graphflow.ops.cast import numpy_dtype
+from graphflow.ops.fft_lines import pieces
 from graphflow.ops.philox import converted
 from graphflow.ops.views import put
 
@@ -24,7 +25,6 @@ __all__ = [
     "SWAPPED",
     "complex_of",
     "flops",
-    "scratch_nbytes",
     "spectrum",
     "spectrum_of_reals",
     "reals_of_spectrum",
@@ -134,7 +134,12 @@ def _transform(x: Any, out: Any, axis: int, inverse: bool, norm: Norm) -> None:
     """Along one axis; `x` may be `out` itself."""
     n = out.shape[axis]
     called, factor = _scaling(out, n, inverse, norm)
-    (np.fft.ifft if inverse else np.fft.fft)(x, n=n, axis=axis, norm=called, out=out)
+    function = np.fft.ifft if inverse else np.fft.fft
+    if x.dtype.kind == "c":
+        function(x, n=n, axis=axis, norm=called, out=out)
+    else:
+        for key in pieces(x.shape, axis):  # NumPy converts all that it is handed
+            function(x[key], n=n, axis=axis, norm=called, out=out[key])
     _multiply(out, factor)
 
 
@@ -203,7 +208,8 @@ def reals_of_spectrum(xp: Any, x: Any, s: Sizes, axes: tuple[int, ...], norm: No
         _complex(x, inner, rest, True, norm)
         x = inner
     called, factor = _scaling(out, s[-1], True, norm)
-    np.fft.irfft(x, n=s[-1], axis=last, norm=called, out=out)
+    for key in [...] if x.dtype.kind == "c" else pieces(x.shape, last):
+        np.fft.irfft(x[key], n=s[-1], axis=last, norm=called, out=out[key])
     _multiply(out, factor)
     return out
 
@@ -215,19 +221,3 @@ def flops(n_points: int, sizes: Sequence[int], real: bool) -> int:
     """5 n log2 n for each complex transform of `n` points, half of it for real ones: the customary count."""
     total = sum(5 * n_points * max(math.log2(n), 1) for n in sizes if n)
     return int(total) // (2 if real else 1)
-
-
-def _has_large_factor(n: int) -> bool:
-    for p in (2, 3, 5, 7, 11, 13):
-        while n % p == 0:
-            n //= p
-    return n > 100
-
-
-def scratch_nbytes(sizes: Sequence[int]) -> int:
-    """Hidden bytes of transforms of those sizes: roots of unity, scratch, one line.
-
-    Sizes with a large prime factor go through a convolution of more than twice the size (Bluestein).
-    """
-    longest = max(sizes, default=1)
-    return 16 * (10 if _has_large_factor(longest) else 4) * longest + 32768

@@ -6,6 +6,7 @@ For half spectra, the frequencies that stand for two weigh half, or twice.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from graphflow.errors import ArgumentError, ShapeError
@@ -18,11 +19,12 @@ from graphflow.ops.fft_kernels import (
     complex_of,
     flops,
     reals_of_spectrum,
-    scratch_nbytes,
     spectrum,
     spectrum_of_reals,
 )
+from graphflow.ops.fft_lines import piece_elements, scratch_nbytes
 from graphflow.ops.fft_sizes import crop_or_pad_like, weigh_mirrored
+from graphflow.ops.numpy_settings import buffers_nbytes
 from graphflow.types import SUPPORTED, DimLike, Shape, TensorType, normalize_axes
 
 __all__ = ["FFT", "IRFFT", "RFFT"]
@@ -110,16 +112,34 @@ def _costs(half: bool) -> dict[str, Any]:
         return flops(int(longer.size), sizes, longer.dtype.kind == "f")
 
     def nbytes(inputs: Any, outputs: Any, *, s: Any, axes: Axes, **attrs: Any) -> int:
+        """Arrays, NumPy's buffers, and of its scratch, which no tool sees, as much as is little beside the result."""
         places, sizes, _ = points(inputs, outputs, s, axes)
-        y, inner = outputs[0], 0
-        if y.dtype.kind == "f" and len(places) > 1:  # the spectrum with all axes but the last transformed
-            last: Any = y.dims[places[-1]]
-            inner = int(y.nbytes) // last * (last // 2 + 1) * 2
-        if not half and inputs[0].dtype.kind == "f":  # what the mirror's iterators buffer
-            inner = min(2 * int(y.nbytes), 300_000)
-        return inner + scratch_nbytes(sizes)
+        x, y = inputs[0], outputs[0]
+        held = min(scratch_nbytes(sizes), int(y.nbytes) // 64)
+        if y.dtype.kind == "f":
+            return held + _nbytes_of_reals(x, y, places)
+        return held + (buffers_nbytes(y.size, y.dtype, y.dtype) if not half and x.dtype.kind == "f" else 0)
 
     return {"flops": count, "workspace": nbytes}
+
+
+def _nbytes_of_reals(x: Any, y: Any, places: tuple[int, ...]) -> int:
+    """What real numbers `y` are made from: the spectrum with all axes but the last transformed, and reals converted.
+
+    NumPy converts a piece of reals to complex128, and single precision of the result back.
+    """
+    *rest, last = places
+    given, inner = list(x.dims), list(y.dims)
+    given[last] = inner[last] = min(given[last], inner[last] // 2 + 1)
+    held = math.prod(inner) * complex_of(x.dtype).itemsize if rest else 0
+    if x.dtype.kind == "c" or any(given[a] != inner[a] for a in rest[:-1]):
+        return held
+    axis = rest[-1] if rest else last
+    elements = piece_elements(given, axis)
+    held += 16 * elements
+    if x.dtype.itemsize < 8:
+        held += elements // max(given[axis], 1) * int(y.dims[axis]) * (16 if rest else 8)
+    return held
 
 
 # --- complex spectra ------------------------------------------------------------------------------

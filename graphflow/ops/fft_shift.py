@@ -11,6 +11,7 @@ from graphflow.errors import ArgumentError, DTypeError, ShapeError, shorten
 from graphflow.graph import Tensor, make_node
 from graphflow.op import Op, Trait, declare, public
 from graphflow.ops.arguments import axis_attr, one_dim, typed
+from graphflow.ops.blockwise import BLOCK
 from graphflow.ops.cast import dtype_of
 from graphflow.ops.constant import as_tensor, python_number
 from graphflow.ops.interchange import on_device
@@ -34,9 +35,13 @@ def _frequencies(xp: Any, *, n: int, d: float, half: bool, dtype: np.dtype[Any],
         out = xp.empty((n // 2 + 1 if half else n,), dtype=own)
     step = 1.0 / (n * d) if d else float("inf")
     above = out.shape[0] if half else (n - 1) // 2 + 1
-    for target, first in ((out[:above], 0), (out[above:], above - n)):
-        count = target.shape[0]
-        target[...] = converted(xp, xp.arange(first, first + count, dtype=xp.float64) * step, own)
+    most = BLOCK if xp is np else n
+    for part, first in ((out[:above], 0), (out[above:], above - n)):
+        for start in range(0, part.shape[0], most):
+            target = part[start : min(start + most, part.shape[0])]
+            low = first + start
+            line = xp.arange(low, low + target.shape[0], dtype=xp.float64)
+            target[...] = converted(xp, line * step, own)
     return out
 
 
@@ -47,7 +52,9 @@ FREQUENCIES = declare(
         _frequencies,
         lambda node, g: (),
         Trait.OUT | Trait.SHAPE_ONLY,
-        workspace=lambda inputs, outputs, **attrs: 16 * int(outputs[0].size),
+        workspace=lambda inputs, outputs, **attrs: (
+            (16 if outputs[0].dtype == np.float64 else 24) * min(int(outputs[0].size), BLOCK)
+        ),
         doc="The frequencies of a transform's bins.",
     )
 )

@@ -172,11 +172,11 @@ def flat_index(xp: Any, op: str, indices: Sequence[Any], sizes: Sequence[int], a
 
 
 def flat_pieces(
-    op: str, indices: Sequence[Any], sizes: Sequence[int], axis: int
+    op: str, indices: Sequence[Any], sizes: Sequence[int], axis: int, most: int = CHUNK
 ) -> Iterator[tuple[int, np.ndarray[Any, Any]]]:
-    """`flat_index` of NumPy arrays in C order, as (position of the first, 1-d array) pieces of up to CHUNK.
+    """`flat_index` of NumPy arrays in C order, as (position of the first, 1-d array) pieces of up to `most`.
 
-    Everything is checked before the first piece.
+    Everything is checked before the first piece. The pieces share one buffer: use each before asking for the next.
     """
     negative = [
         check_range(op, i, size, axis + k) for k, (i, size) in enumerate(zip(indices, sizes, strict=True))
@@ -184,15 +184,23 @@ def flat_pieces(
     shape = picked_shape(indices)
     flats = []
     for index in indices:
-        same = index.shape == shape and index.flags.c_contiguous
+        same = index.shape == shape and (index.flags.c_contiguous or index.ndim == 1)
         flats.append(index.reshape(-1) if same else np.broadcast_to(index, shape).flat)
-    for start in range(0, math.prod(shape), CHUNK):
-        total: Any = None
-        for flat, size, wrap in zip(flats, sizes, negative, strict=True):
-            piece = flat[start : start + CHUNK].astype(np.int64, copy=False)
+    count = math.prod(shape)
+    buffer = np.empty(min(count, most), np.int64)
+    for start in range(0, count, most):
+        total = buffer[: min(most, count - start)]
+        for k, (flat, size, wrap) in enumerate(zip(flats, sizes, negative, strict=True)):
+            piece = flat[start : start + most]
+            if k:
+                total *= size
+                piece = piece.astype(np.int64, copy=False)
+                total += piece
+            else:
+                total[...] = piece
             if wrap:
-                piece = np.where(piece < 0, piece + size, piece)
-            total = piece if total is None else total * size + piece
+                np.add(total, size, out=total, where=piece < 0)
+            del piece
         yield start, total
 
 
@@ -214,25 +222,22 @@ def check_range(op: str, index: Any, size: int, axis: int) -> bool:
     return low < 0
 
 
-def copied_into(xp: Any, x: Any, out: Any, *others: Any) -> tuple[Any, ...]:
-    """`x` in `out`, or in a new array, about to be written; and `others`, safe from that.
+def copied_into(xp: Any, x: Any, out: Any) -> Any:
+    """`x` in `out`, or in a new array, about to be written.
 
-    For kernels with Trait.INPLACE: `out` may be the array of `x`, which then costs nothing, or that of another
-    input, which is then copied first.
+    For kernels with Trait.INPLACE_FIRST: `out` may be the array of `x`, which then costs nothing.
     """
     if out is None or xp is not np:
-        return put(xp, x, out), *others
-    safe = [a.copy() if np.may_share_memory(out, a) else a for a in others]
+        return put(xp, x, out)
     if not (x.flags.c_contiguous and np.may_share_memory(out, x)):
         np.copyto(out, x)
-    return out, *safe
+    return out
 
 
-def aliased_workspace(x: TensorType, *others: TensorType) -> int:
-    """Bytes that `copied_into` may copy: of inputs in whose array the result could be put."""
-    return max([t.nbytes or 0 for t in others if t == x], default=0)
-
-
-def pieces_workspace(count: int) -> int:
-    """Bytes that `flat_pieces` holds for `count` indices: two pieces of 64 bits being combined, and a wrapped one."""
-    return 40 * min(count, CHUNK)
+def pieces_workspace(indices: Sequence[TensorType], count: int, most: int = CHUNK) -> int:
+    """Bytes that `flat_pieces` holds: a piece of 64 bits, one of an index on its way there, a mask of negative ones."""
+    ways = [0]
+    for k, index in enumerate(indices):
+        own, stretched = index.dtype == np.int64, index.size != count
+        ways.append((index.dtype.itemsize if stretched else 0) + (8 if k and not own else 0))
+    return min(count, most) * (9 + max(ways))

@@ -16,6 +16,7 @@ from graphflow.ops.cast import dtype_of
 from graphflow.ops.constant import CONSTANT, as_tensor, python_number
 from graphflow.ops.counting import bincount
 from graphflow.ops.flat_index import must_equal
+from graphflow.ops.order_keys import PIECE, pieces
 from graphflow.ops.philox import converted
 from graphflow.ops.searching import binned
 from graphflow.ops.ufunc import operand, reals
@@ -40,14 +41,24 @@ def _bins_kernel(xp: Any, x: Any, value_range: Any, *, nbins: int, out: Any = No
         raise RunError(
             f"histogram_fixed_width: value_range must be two finite numbers that rise, got [{low}, {high}]"
         )
+    if xp is np:
+        out = np.empty(x.shape, np.int64) if out is None else out
+        flat = out.reshape(-1)
+        for start, piece in pieces(x):
+            flat[start : start + piece.size] = _bins_of(np, piece, low, high, nbins)
+        return out
+    place = _bins_of(xp, x, low, high, nbins)
+    return place if out is None else put(xp, place, out)
+
+
+def _bins_of(xp: Any, x: Any, low: float, high: float, nbins: int) -> Any:
     wide = dtype_of(xp, FLOAT64)
     place = (converted(xp, x, wide) - low) / (high - low)
     place = xp.floor(place * nbins)
     place = xp.where(place > 0, place, xp.zeros((), dtype=wide))
     place = xp.where(place < nbins, place, xp.asarray(nbins - 1, dtype=wide))
     place = xp.where(xp.isnan(x), xp.asarray(nbins, dtype=wide), place)
-    place = converted(xp, place, xp.int64)
-    return place if out is None else put(xp, place, out)
+    return converted(xp, place, xp.int64)
 
 
 def _is_range(low: float, high: float) -> bool:
@@ -63,7 +74,7 @@ FIXED_WIDTH_BINS = declare(
         Trait.OUT | Trait.FALLIBLE,
         dtype=lambda x, value_range, *, nbins: TensorType(INT64, x.shape),
         flops=lambda inputs, outputs, nbins: 4 * int(inputs[0].size),
-        workspace=lambda inputs, outputs, nbins: 36 * int(inputs[0].size),
+        workspace=lambda inputs, outputs, nbins: 25 * min(int(inputs[0].size), PIECE),
         doc="In which of a row of equal bins each element lies.",
     )
 )

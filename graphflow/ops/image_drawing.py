@@ -13,7 +13,9 @@ from graphflow.graph import Tensor, apply, make_node
 from graphflow.op import F, Op, Trait, declare, public
 from graphflow.ops.cast import numpy_dtype
 from graphflow.ops.constant import Literal, as_array
+from graphflow.ops.numpy_settings import broadcast_nbytes
 from graphflow.ops.philox import converted
+from graphflow.ops.reduction import FLOAT32
 from graphflow.ops.ufunc import reals
 from graphflow.types import TensorType, dims_equal
 
@@ -82,6 +84,16 @@ def _drawing_kernel(xp: Any, images: Any, boxes: Any, *, colors: Literal, out: A
     return out
 
 
+def _drawing_nbytes(inputs: Sequence[TensorType], outputs: Sequence[TensorType], *, colors: Literal) -> int:
+    """Of the boxes in pixels, and of the colours."""
+    boxes = inputs[1]
+    count, half = int(boxes.size), boxes.dtype.itemsize == 2  # type: ignore[arg-type]  # static by then
+    working = TensorType(FLOAT32 if half else boxes.dtype, boxes.dims)
+    corners = TensorType(working.dtype, (4,))
+    buffers = broadcast_nbytes([working, corners], [working])
+    return 2 * colors.array.nbytes + (4 * count if half else 0) + int(working.nbytes or 0) + buffers
+
+
 DRAW_BOUNDING_BOXES: Op = declare(
     Op(
         "draw_bounding_boxes",
@@ -93,9 +105,7 @@ DRAW_BOUNDING_BOXES: Op = declare(
         ),
         Trait.OUT,
         flops=lambda inputs, outputs, *, colors: 0,
-        workspace=lambda inputs, outputs, *, colors: (
-            2 * colors.array.nbytes + 16 * int(inputs[1].size) + 2048
-        ),
+        workspace=_drawing_nbytes,
         default_name="DrawBoundingBoxes",
         doc="Lines around boxes drawn on images.",
     )

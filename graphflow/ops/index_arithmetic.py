@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from graphflow.op import F, Op, Trait, declare, public
 from graphflow.ops.arguments import dims_argument, items_of, typed
 from graphflow.ops.cast import numpy_dtype
 from graphflow.ops.constant import operands
-from graphflow.ops.flat_index import as_indices, check_bounds
+from graphflow.ops.flat_index import as_indices, check_bounds, picked_shape
+from graphflow.ops.order_keys import PIECE, pieces
 from graphflow.ops.philox import converted
 from graphflow.ops.views import put
 from graphflow.types import SUPPORTED, Shape, TensorType, broadcast_shapes
@@ -38,12 +40,21 @@ def _unravel_kernel(xp: Any, indices: Any, *, dims: tuple[int, ...]) -> Any:
                 f"unravel_index: {low if low < 0 else high} is no place in a tensor of shape {list(dims)}, "
                 f"which has {total} elements"
             )
-    rest = converted(xp, indices, xp.int64)
     result = xp.empty((len(dims), *indices.shape), dtype=indices.dtype)
+    if xp is np:
+        flat = result.reshape(len(dims), -1) if indices.size else result
+        for start, piece in pieces(indices):
+            _coordinates(np, piece, dims, flat[:, start : start + piece.size])
+    else:
+        _coordinates(xp, indices, dims, result)
+    return result
+
+
+def _coordinates(xp: Any, indices: Any, dims: tuple[int, ...], result: Any) -> None:
+    rest = converted(xp, indices, xp.int64)
     for k in range(len(dims) - 1, -1, -1):
         result[k, ...] = converted(xp, rest % max(dims[k], 1), indices.dtype)
         rest = rest // max(dims[k], 1)
-    return result
 
 
 UNRAVEL_INDEX = declare(
@@ -55,7 +66,7 @@ UNRAVEL_INDEX = declare(
         Trait.FALLIBLE,
         dtype=lambda indices, *, dims: TensorType(indices.dtype, None),
         flops=lambda inputs, outputs, dims: 2 * int(outputs[0].size),
-        workspace=lambda inputs, outputs, dims: 32 * int(inputs[0].size),
+        workspace=lambda inputs, outputs, dims: 24 * min(int(inputs[0].size), PIECE),
         default_name="UnravelIndex",
         doc="The coordinates of places in a flattened tensor.",
     )
@@ -85,7 +96,6 @@ def _infer_ravel(*indices: TensorType, dims: Shape, mode: str) -> TensorType:
 
 
 def _ravel_kernel(xp: Any, *indices: Any, dims: tuple[int, ...], mode: str, out: Any = None) -> Any:
-    total = None
     for k, (index, size) in enumerate(zip(indices, dims, strict=True)):
         some = math.prod(index.shape)
         if some and (mode == "raise" or not size):
@@ -95,6 +105,22 @@ def _ravel_kernel(xp: Any, *indices: Any, dims: tuple[int, ...], mode: str, out:
                 raise IndexRangeError(
                     f"ravel_multi_index: index {low} of axis {k} is negative; mode='wrap' wraps it"
                 )
+    if xp is not np:
+        total = _combined(xp, indices, dims, mode)
+        return xp.asarray(total, copy=True) if out is None else put(xp, total, out)
+    shape = picked_shape(indices)
+    out = np.empty(shape, np.int64) if out is None else out
+    flat, sources = out.reshape(-1), [i if i.shape == shape else np.broadcast_to(i, shape) for i in indices]
+    lines = [i.reshape(-1) if i.flags.c_contiguous else i.flat for i in sources]
+    for start in range(0, flat.size, PIECE):
+        flat[start : start + PIECE] = _combined(np, [i[start : start + PIECE] for i in lines], dims, mode)
+    return out
+
+
+def _combined(xp: Any, indices: Sequence[Any], dims: tuple[int, ...], mode: str) -> Any:
+    total = None
+    for index, size in zip(indices, dims, strict=True):
+        some = math.prod(index.shape)
         if mode == "clip" and some:
             index = xp.where(index < 0, xp.zeros((), dtype=index.dtype), index)
             wide = converted(xp, index, xp.uint64) if numpy_dtype(index).kind == "u" else index
@@ -103,7 +129,13 @@ def _ravel_kernel(xp: Any, *indices: Any, dims: tuple[int, ...], mode: str, out:
             index = index % xp.asarray(size, dtype=xp.uint64 if numpy_dtype(index).kind == "u" else xp.int64)
         index = converted(xp, index, xp.int64)
         total = index if total is None else total * size + index
-    return xp.asarray(total, copy=True) if out is None else put(xp, total, out)
+    return total
+
+
+def _ravel_nbytes(inputs: Sequence[TensorType], size: int, mode: str) -> int:
+    """Pieces: those of indices that are broadcast, one index on its way to 64 bits, and the sum of all so far."""
+    copied = sum([i.dtype.itemsize for i in inputs if i.size != size])
+    return (33 + 8 * (mode == "clip") + copied) * min(size, PIECE)
 
 
 RAVEL_MULTI_INDEX = declare(
@@ -115,7 +147,7 @@ RAVEL_MULTI_INDEX = declare(
         Trait.OUT | Trait.FALLIBLE,
         dtype=lambda *indices, dims, mode: TensorType(INT64, None),
         flops=lambda inputs, outputs, dims, mode: 2 * len(inputs) * int(outputs[0].size),
-        workspace=lambda inputs, outputs, dims, mode: 48 * int(outputs[0].size),
+        workspace=lambda inputs, outputs, dims, mode: _ravel_nbytes(inputs, int(outputs[0].size), mode),
         doc="The places in a flattened tensor of coordinates.",
     )
 )

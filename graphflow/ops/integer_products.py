@@ -6,8 +6,10 @@ below 2^24, so the inner axis is cut into pieces that cannot go beyond, and the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import math
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,7 +18,9 @@ from graphflow.graph import Tensor, apply, composition
 from graphflow.op import F, Op, Trait, declare, public
 from graphflow.ops.arguments import typed
 from graphflow.ops.cast import numpy_dtype
+from graphflow.ops.convolution_layout import blocks, tiles
 from graphflow.ops.linalg import MATMUL
+from graphflow.ops.numpy_settings import buffers_nbytes
 from graphflow.ops.philox import converted
 from graphflow.ops.quantization import quantize_linear
 from graphflow.ops.ufunc import operand, reals
@@ -49,27 +53,18 @@ def _piece(a: np.dtype[Any], b: np.dtype[Any], zero_points: int) -> int:
     return EXACT // (_largest(a, zero_points > 0) * _largest(b, zero_points > 0))
 
 
-def _floats(xp: Any, x: Any, zero: Any) -> Any:
-    wide = converted(xp, x, xp.float32)
-    if zero is None:
-        return wide
-    if xp is np and wide.shape:
-        return np.subtract(wide, zero.astype(np.float32), out=wide)
-    return wide - converted(xp, zero, xp.float32)
-
-
-def _pieces(inner: int, step: int) -> list[slice]:
-    return [slice(k, min(k + step, inner)) for k in range(0, max(inner, 1), step)]
+def _pieces(inner: int, step: int) -> Iterator[slice]:
+    return (slice(k, min(k + step, inner)) for k in range(0, max(inner, 1), step))
 
 
 def _product(xp: Any, a: Any, b: Any, *zero_points: Any, out: Any = None) -> Any:
     zeros = zero_points or (None, None)
-    pieces = _pieces(a.shape[-1], _piece(numpy_dtype(a), numpy_dtype(b), len(zero_points)))
-    if xp is np and a.ndim == 2 and b.ndim == 2:
-        return _by_rows(a, b, zeros, pieces, out)
+    width = _piece(numpy_dtype(a), numpy_dtype(b), len(zero_points))
+    if xp is np:
+        return _by_tiles(a, b, zeros, width, out)
     x, y = _floats(xp, a, zeros[0]), _floats(xp, b, zeros[1])
     total = None
-    for part in pieces:
+    for part in _pieces(a.shape[-1], width):
         rows = y[part] if y.ndim == 1 else y[..., part, :]
         piece = converted(xp, xp.matmul(x[..., part], rows), xp.int32)
         total = piece if total is None else total + piece
@@ -79,47 +74,112 @@ def _product(xp: Any, a: Any, b: Any, *zero_points: Any, out: Any = None) -> Any
     return out
 
 
-ROWS_NBYTES = 1 << 21
-"""Bytes of the floats of some rows of the product: they become integers while they are still in the cache."""
+def _floats(xp: Any, x: Any, zero: Any) -> Any:
+    wide = converted(xp, x, xp.float32)
+    return wide if zero is None else wide - converted(xp, zero, xp.float32)
 
 
-def _rows(columns: int) -> int:
-    return max(64, ROWS_NBYTES // (4 * max(columns, 1)))
+# --- on the CPU: tile by tile ---------------------------------------------------------------------
+
+TILE_NBYTES = 1 << 21
+"""Bytes of the floats of a tile: they become integers while they are still in the cache."""
+
+LEAST_ROWS = 64
+"""Rows of a tile at least, if there are as many: of fewer, a product spends its time on packing the other matrix."""
 
 
-def _by_rows(a: Any, b: Any, zeros: Sequence[Any], pieces: Sequence[slice], out: Any) -> Any:
-    """Two matrices on the CPU, some rows at a time."""
-    y = _floats(np, b, zeros[1])
-    count, columns = a.shape[0], b.shape[1]
-    if out is None:
-        out = np.empty((count, columns), np.int32)
-    step = min(_rows(columns), count)
-    floats, integers = np.empty((step, columns), np.float32), np.empty((step, columns), np.int32)
-    for first in range(0, count, max(step, 1)):
-        rows = slice(first, min(first + step, count))
-        shift = zeros[0] if zeros[0] is None or zeros[0].shape in ((), (1, 1)) else zeros[0][rows]
-        x = _floats(np, a[rows], shift)
-        f, i = floats[: x.shape[0]], integers[: x.shape[0]]
-        for k, part in enumerate(pieces):
-            np.matmul(x[:, part], y[part], out=f)
-            if k == 0:
-                np.copyto(out[rows], f, casting="unsafe")
-            else:
-                np.copyto(i, f, casting="unsafe")
-                np.add(out[rows], i, out=out[rows])
-    return out
+class _Tiling(NamedTuple):
+    """How products of [*batch, rows, inner] and [*batch, inner, columns] are divided.
+
+    block: matrices of a tile along each axis of the batch, and rows of them. stretch: of the inner axis, how much is
+    turned into floats at once. sizes: of the floats of both operands and of their product, in elements.
+    """
+
+    block: tuple[int, ...]
+    stretch: int
+    sizes: tuple[int, int, int]
+
+
+@lru_cache(maxsize=256)
+def _tiling(a: tuple[int, ...], b: tuple[int, ...], batch: tuple[int, ...], width: int) -> _Tiling:
+    """The tiles of operands of these shapes. width: of the inner axis, how much may be added up in floats."""
+    count, inner, columns = a[-2], a[-1], b[-1]
+    rows = max(1, min(count, max(LEAST_ROWS, TILE_NBYTES // (4 * max(min(inner, width), columns, 1)))))
+    each = width * max(rows, columns)
+    stretch = max(1, min(inner, width * max(1, TILE_NBYTES // (4 * each))))
+    matrix = max(rows * max(stretch, columns), stretch * columns, 1)
+    block = blocks(batch, TILE_NBYTES // (4 * matrix) if rows == count else 1)
+    left, right = [
+        math.prod([min(n, d) for n, d in zip(reversed(block), reversed(x[:-2]), strict=False)])
+        for x in (a, b)
+    ]
+    made = math.prod(block) * rows * columns
+    return _Tiling((*block, rows), stretch, (left * rows * stretch, right * stretch * columns, made))
+
+
+def _by_tiles(a: Any, b: Any, zeros: Sequence[Any], width: int, out: Any) -> Any:
+    """The product in tiles, and those in pieces along the inner axis, which are added up as integers."""
+    (x, x_zero), (y, y_zero) = _matrices(a, zeros[0], 0), _matrices(b, zeros[1], 1)
+    batch = np.broadcast_shapes(x.shape[:-2], y.shape[:-2]) if y.ndim > 2 else x.shape[:-2]
+    shape = (*batch, x.shape[-2], y.shape[-1])
+    result = np.empty(shape, np.int32) if out is None else out.reshape(shape)
+    block, stretch, (left, right, made) = _tiling(x.shape, y.shape, batch, width)
+    memory = np.empty(left + right + made, np.float32)
+    for part in _pieces(x.shape[-1], stretch):
+        before: list[slice] | None = None
+        columns: Any = None
+        for tile in tiles(shape[:-1], block):
+            *matrices, rows = [slice(*bounds) for bounds in tile]
+            if before != matrices:
+                columns = _filled(memory[left : left + right], y, y_zero, (*_places(y, matrices), part))
+                before = matrices
+            some = _filled(memory[:left], x, x_zero, (*_places(x, matrices), rows, part))
+            target = result[(*matrices, rows)]
+            product = memory[left + right : left + right + target.size].reshape(target.shape)
+            for piece in _pieces(part.stop - part.start, width):
+                np.matmul(some[..., piece], columns[..., piece, :], out=product)
+                if part.start == piece.start == 0:
+                    np.copyto(target, product, casting="unsafe")
+                else:
+                    np.add(target, product, out=target, dtype=np.int32, casting="unsafe")
+    if out is not None:
+        return out
+    return result.squeeze(tuple([axis for axis, t in ((-2, a), (-1, b)) if t.ndim == 1]))
+
+
+def _matrices(x: Any, zero: Any, axis: int) -> tuple[Any, Any]:
+    """An operand of two axes or more, and its zero points as floats of its shape; a vector gets one more axis."""
+    shift = None if zero is None else np.broadcast_to(zero.astype(np.float32), x.shape)
+    if x.ndim > 1:
+        return x, shift
+    return np.expand_dims(x, axis), None if shift is None else np.expand_dims(shift, axis)
+
+
+def _places(x: Any, matrices: Sequence[slice]) -> list[slice]:
+    """Where the matrices of a tile are among those of an operand, of which some stand for several."""
+    own = matrices[len(matrices) - (x.ndim - 2) :]
+    return [place if d > 1 else slice(None) for place, d in zip(own, x.shape, strict=False)]
+
+
+def _filled(memory: Any, x: Any, shift: Any, key: tuple[slice, ...]) -> Any:
+    """Part of an operand as floats, its zero points taken off."""
+    part = x[key]
+    floats = memory[: part.size].reshape(part.shape)
+    np.copyto(floats, part)
+    return floats if shift is None else np.subtract(floats, shift[key], out=floats)
 
 
 def _nbytes(inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> int:
-    a, b, y = [int(t.size) for t in (*inputs[:2], *outputs)]  # type: ignore[arg-type]  # static by then
-    small: list[Any] = [t.size for t in inputs[2:]]
-    if inputs[0].rank == 2 and inputs[1].rank == 2:
-        (count, inner), columns = inputs[0].dims, int(outputs[0].dims[1])  # type: ignore[arg-type]
-        rows = min(_rows(columns), int(count))  # type: ignore[arg-type]
-        return 4 * (b + rows * 2 * (columns + int(inner)) + int(sum(small))) + 4096  # type: ignore[arg-type]
-    step = _piece(inputs[0].dtype, inputs[1].dtype, len(inputs) - 2)
-    held = y if int(inputs[0].dims[-1]) <= step else 3 * y  # type: ignore[arg-type]
-    return 4 * (a + b + held + int(sum(small))) + 4096
+    """The floats of a tile, the zero points as floats, and the buffers of taking them off or of adding a piece."""
+    a: Any = inputs[0].dims if inputs[0].rank > 1 else (1, *inputs[0].dims)
+    b: Any = inputs[1].dims if inputs[1].rank > 1 else (*inputs[1].dims, 1)
+    zeros: list[Any] = [t.size for t in inputs[2:]]
+    width = _piece(inputs[0].dtype, inputs[1].dtype, len(zeros))
+    batch: Any = outputs[0].dims[: max(len(a), len(b)) - 2]
+    sizes = _tiling(a, b, batch, width).sizes
+    buffered = max(sizes) if zeros or a[-1] > width else 0
+    floats: int = sum(sizes) + sum(zeros)
+    return 4 * floats + buffers_nbytes(buffered, FLOAT32, FLOAT32, FLOAT32)
 
 
 MATMUL_INTEGER = declare(

@@ -16,12 +16,14 @@ from typing import Any, NoReturn
 import numpy as np
 
 from graphflow.errors import RunError
+from graphflow.ops.lapack_costs import SCANNED, group_size
 from graphflow.ops.ufunc import is_cuda
 
 __all__ = [
     "call_lapack",
     "epsilon",
     "first_failure",
+    "in_groups",
     "is_complex",
     "is_single",
     "lapack",
@@ -212,9 +214,39 @@ def stacked(index: Sequence[int]) -> str:
 
 def require_finite(xp: Any, what: str, x: Any) -> None:
     """Raise RunError if a matrix holds NaN or infinity: LAPACK's iterations may give anything then, or not end."""
+    if xp is np and _all_finite(x):
+        return
     finite = xp.isfinite(x)
     if bool(xp.all(finite)):
         return
     whole = xp.reshape(xp.all(finite, axis=(-2, -1)), (-1,))
     place = int(xp.argmin(xp.astype(whole, xp.int8)))
     raise RunError(f"{what}: {stacked(place_in(x.shape, place))} holds NaN or infinity")
+
+
+def _all_finite(x: Any) -> bool:
+    pieces = np.nditer(
+        [x],
+        flags=["external_loop", "buffered", "zerosize_ok"],
+        op_flags=[["readonly"]],
+        order="K",
+        buffersize=SCANNED,
+    )
+    return all(bool(np.isfinite(piece).all()) for piece in pieces)
+
+
+# --- groups ---------------------------------------------------------------------------------------
+
+
+def in_groups(xp: Any, function: Callable[[Any], Any], x: Any) -> Any:
+    """`function(x)` of a list of square matrices, some at a time under NumPy, so that few temporaries are alive.
+
+    A function that gives each matrix the same bits whatever is beside it. See `group_nbytes`.
+    """
+    step = group_size(x.shape[-2] * x.shape[-1])
+    if xp is not np or len(x) <= step:
+        return function(x)
+    made = np.empty(x.shape, x.dtype)
+    for start in range(0, len(x), step):
+        made[start : start + step] = function(x[start : start + step])
+    return made

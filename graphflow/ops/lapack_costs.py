@@ -15,10 +15,29 @@ from typing import Any
 
 from graphflow.types import TensorType
 
-__all__ = ["Cost", "flops", "geqrf", "getrf", "orgqr", "potrf", "svd_flops", "svdvals_flops", "work"]
+__all__ = [
+    "SCANNED",
+    "Cost",
+    "flops",
+    "geqrf",
+    "getrf",
+    "group_nbytes",
+    "group_size",
+    "orgqr",
+    "potrf",
+    "svd_flops",
+    "svdvals_flops",
+    "work",
+]
 
 Cost = Callable[[int, int], float]
 """(rows, columns) -> operations or numbers for one matrix."""
+
+SCANNED = 4096
+"""Elements that are looked through for NaN at a time."""
+
+_GROUP = 16384
+"""Elements of the small matrices that are computed together."""
 
 _BLOCK = 64
 """LAPACK works on blocks of so many columns, at most."""
@@ -45,13 +64,37 @@ def work(each: Cost, *, scan: bool = False) -> Callable[..., int]:
     """The `workspace` rule of an op on the matrices of its first input.
 
     each: numbers of the matrices' dtype that are held while one matrix is decomposed.
-    scan: the whole stack is looked through for NaN, which makes one byte an element.
+    scan: before there are any outputs, the stack is looked through for NaN, piece after piece: a byte an element,
+        and a copy of what is strided.
     """
 
     def rule(inputs: Sequence[TensorType], outputs: Sequence[TensorType], **attrs: Any) -> int:
         count, rows, cols = _sizes(inputs[0])
-        one = round(each(rows, cols)) * inputs[0].dtype.itemsize if count else 0
-        return max(one, count * rows * cols if scan else 0)
+        itemsize = inputs[0].dtype.itemsize
+        one = round(each(rows, cols)) * itemsize if count else 0
+        made = sum([t.nbytes or 0 for t in outputs])
+        return max(one, min(count * rows * cols, SCANNED) * (1 + itemsize) - made if scan else 0)
+
+    return rule
+
+
+def group_size(elements: int) -> int:
+    """How many matrices of so many elements are computed together."""
+    return max(1, _GROUP // max(elements, 1))
+
+
+def group_nbytes(copies: float) -> Callable[..., int]:
+    """The `workspace` rule of an op on square matrices in groups.
+
+    copies: arrays of a group's size that are alive at once, the group's result apart.
+    """
+
+    def rule(inputs: Sequence[TensorType], outputs: Sequence[TensorType], **attrs: Any) -> int:
+        count, rows, cols = _sizes(inputs[0])
+        step = group_size(rows * cols)
+        alive = copies if count <= step else copies + 1
+        each = alive * rows * cols * inputs[0].dtype.itemsize + 8  # a number for each matrix, its norm
+        return round(min(count, step) * each)
 
     return rule
 

@@ -84,6 +84,25 @@ def _pinv_vjp(node: Any, g: Tensor) -> tuple[Tensor | None, ...]:
     return (total, *[None] * (len(node.inputs) - 1))
 
 
+def _sizes(x: TensorType) -> tuple[int, int, int, int]:
+    """Bytes of U, of Vᴴ and of the singular values of a stack, and what `gesdd` takes for one matrix."""
+    *lead, m, n = [int(d) for d in list[Any](x.dims)]
+    k, count, itemsize = min(m, n), math.prod(lead), x.dtype.itemsize
+    one = m * n + (m + n) * k + 4 * k * k + 7 * k + 64 * (m + n)
+    values = count * k * real_dtype(x.dtype).itemsize
+    return count * m * k * itemsize, count * k * n * itemsize, values, one * itemsize
+
+
+def _pinv_work(inputs: Sequence[TensorType], outputs: Sequence[TensorType], *, number: float | None) -> int:
+    """The factors, one of them scaled, the other conjugated; before there is a result, the inverses of the singular
+    values on their way, or one matrix that is decomposed.
+    """
+    u, vh, values, one = _sizes(inputs[0])
+    made = int(outputs[0].nbytes or 0)
+    scaled = 2 * vh + values + (u if inputs[0].dtype.kind == "c" else 0)
+    return max(u + scaled, u + vh + max(4 * values, one) - made)
+
+
 PINV = declare(
     Op(
         "pinv",
@@ -92,20 +111,28 @@ PINV = declare(
         _pinv_vjp,
         Trait.BLAS | Trait.FALLIBLE,
         flops=flops(lambda m, n: svd_flops(m, n) + 2 * m * n * min(m, n)),
-        workspace=lambda inputs, outputs, number: _svd_bytes(inputs[0]),
+        workspace=_pinv_work,
         default_name="pinv",
         doc="Pseudoinverses.",
     )
 )
 
 
-def _svd_bytes(x: TensorType) -> int:
-    """Factors of a whole stack, one of them scaled, and what `gesdd` takes for one matrix."""
-    *lead, m, n = [int(d) for d in list[Any](x.dims)]
-    k = min(m, n)
-    stack = math.prod(lead) * (2 * k * (m + n) + 6 * k)
-    one = m * n + (m + n) * k + 4 * k * k + 7 * k + 64 * (m + n)
-    return (stack + one) * x.dtype.itemsize
+def _lstsq_work(inputs: Sequence[TensorType], outputs: Sequence[TensorType], *, rcond: float | None) -> int:
+    """As for `pinv`, and the right sides turned; of one matrix in double precision what `gelsd` takes."""
+    a, made = inputs[0], outputs[0]
+    rows, cols = (int(d) for d in list[Any](a.dims[-2:]))
+    sides, short = int(made.dims[-1]), min(rows, cols)  # type: ignore[arg-type]  # static by then
+    if made.rank == 2 and a.dtype.name in ("float64", "complex128"):
+        return (rows * cols + 2 * max(rows, cols) * sides + 130 * short + 1024) * a.dtype.itemsize
+    u, vh, values, one = _sizes(a)
+    out = int(made.nbytes or 0)
+    inner = out // max(cols, 1) * short
+    is_complex = a.dtype.kind == "c"
+    turning = values * (2 if is_complex else 1) + 2 * inner
+    after = inner + out + (vh if is_complex else 0)
+    first = inner + (u if is_complex else 0)
+    return u + vh + max(values + max(turning, after, first), 4 * values, one) - out
 
 
 @public
@@ -204,7 +231,7 @@ LSTSQ = declare(
         Trait.BLAS | Trait.FALLIBLE,
         dtype=lambda a, b, rcond: b.dtype,
         flops=_operations,
-        workspace=lambda inputs, outputs, rcond: _svd_bytes(inputs[0]) + 3 * int(inputs[1].nbytes),
+        workspace=_lstsq_work,
         default_name="MatrixSolveLs",
         doc="Solutions of least squares.",
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,8 +13,8 @@ from graphflow.errors import RunError
 from graphflow.graph import Tensor, apply
 from graphflow.op import Op, Trait, declare, public
 from graphflow.ops.expm import in_direction
-from graphflow.ops.lapack import call_lapack, epsilon, lapack, place_in, require_finite, stacked
-from graphflow.ops.lapack_costs import flops
+from graphflow.ops.lapack import call_lapack, epsilon, in_groups, lapack, place_in, require_finite, stacked
+from graphflow.ops.lapack_costs import flops, group_nbytes
 from graphflow.ops.matrices import adjoint, check_square, matrices
 from graphflow.types import TensorType
 
@@ -92,7 +94,17 @@ def _sqrtm(xp: Any, x: Any) -> Any:
     if math.prod(x.shape) == 0:
         return xp.zeros(x.shape, dtype=x.dtype)
     require_finite(xp, "sqrtm", x)
-    return xp.reshape(_root(xp, "sqrtm", _listed(xp, x), x.shape), x.shape)
+    return _grouped(xp, partial(_root, xp, "sqrtm"), x)
+
+
+def _grouped(xp: Any, function: Callable[[Any, tuple[int, ...]], Any], x: Any) -> Any:
+    """`function(matrices, shape)` in groups; a failure is told by the whole stack, which knows the matrix's place."""
+    listed = _listed(xp, x)
+    try:
+        made = in_groups(xp, lambda some: function(some, some.shape), listed)
+    except RunError:
+        made = function(listed, x.shape)
+    return xp.reshape(made, x.shape)
 
 
 SQRTM = declare(
@@ -103,7 +115,7 @@ SQRTM = declare(
         lambda node, g: (in_direction(sqrtm, adjoint(node.inputs[0]), g),),
         Trait.BLAS | Trait.FALLIBLE,
         flops=flops(lambda n, _: 60 * n**3),
-        workspace=lambda inputs, outputs: 9 * int(inputs[0].nbytes),
+        workspace=group_nbytes(6),
         default_name="MatrixSquareRoot",
         doc="Principal square roots of matrices.",
     )
@@ -140,8 +152,10 @@ def _logm(xp: Any, x: Any) -> Any:
     if math.prod(x.shape) == 0:
         return xp.zeros(x.shape, dtype=x.dtype)
     require_finite(xp, "logm", x)
-    shape = x.shape
-    x = _listed(xp, x)
+    return _grouped(xp, partial(_logarithm, xp), x)
+
+
+def _logarithm(xp: Any, x: Any, shape: tuple[int, ...]) -> Any:
     one = xp.eye(shape[-1], dtype=x.dtype)
     y = x
     doublings = xp.ones_like(_norm(xp, x))
@@ -156,7 +170,7 @@ def _logm(xp: Any, x: Any) -> Any:
     find = lapack(xp, "solve", x.dtype)
     for t, w in _NODES:
         total = total + w * find(one + t * rest, rest)
-    return xp.reshape(total * _each(xp.astype(doublings, x.dtype)), shape)
+    return total * _each(xp.astype(doublings, x.dtype))
 
 
 LOGM = declare(
@@ -167,7 +181,7 @@ LOGM = declare(
         lambda node, g: (in_direction(logm, adjoint(node.inputs[0]), g),),
         Trait.BLAS | Trait.FALLIBLE,
         flops=flops(lambda n, _: 5 * 60 * n**3 + 7 * 8 * n**3 / 3),
-        workspace=lambda inputs, outputs: 10 * int(inputs[0].nbytes),
+        workspace=group_nbytes(8),
         default_name="MatrixLogarithm",
         doc="Principal logarithms of matrices.",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from graphflow.errors import ShapeError
 from graphflow.graph import Tensor, composition, make_node
 from graphflow.op import F, Op, Trait, declare, public
 from graphflow.ops.flat_index import as_indices
-from graphflow.ops.lapack_costs import flops, getrf
+from graphflow.ops.lapack_costs import flops, getrf, group_size
 from graphflow.ops.linalg import matmul
 from graphflow.ops.matrices import adjoint, check_matrix, matrices, matrices2
 from graphflow.ops.numpy_library import factor_stack, has_routine
@@ -42,10 +43,17 @@ def _infer(x: TensorType) -> tuple[TensorType, TensorType]:
 
 
 def _kernel(xp: Any, x: Any) -> tuple[Any, Any]:
-    if xp is np and has_routine("*getrf_", x.dtype):
-        packed, exchanged = factor_stack(x)
-        return packed, _order(np, exchanged, x.shape[-2])
-    return _eliminated(xp, x)
+    if xp is not np or not has_routine("*getrf_", x.dtype):
+        return _eliminated(xp, x)
+    *lead, m, n = x.shape
+    packed = np.empty(x.shape, x.dtype)
+    count, step = math.prod(lead), group_size(m * n)
+    listed, factors = x.reshape(count, m, n), packed.reshape(count, m, n)
+    exchanged = np.empty((count, min(m, n)), np.int64)
+    for start in range(0, count, step):
+        group = slice(start, start + step)
+        exchanged[group] = factor_stack(listed[group], factors[group])
+    return packed, _order(np, exchanged, m).reshape(*lead, m)
 
 
 def _order(xp: Any, exchanged: Any, rows: int) -> Any:
@@ -138,6 +146,18 @@ def _rows_back(x: Tensor, order: Tensor) -> Tensor:
 
 # --- the op ---------------------------------------------------------------------------------------
 
+
+def _workspace(inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> int:
+    """The rows exchanged, and of a group of matrices the columns; then, at each step, three numbers for each matrix; to begin with, a list of rows."""
+    m, n = (int(d) for d in list[Any](inputs[0].dims[-2:]))
+    count = int(inputs[0].size) // max(m * n, 1)  # type: ignore[arg-type]  # static by then
+    group = min(count, group_size(m * n))
+    columns = (
+        group * (m * n * inputs[0].dtype.itemsize + 8 * min(m, n) + 300) - 8 * count * m
+    )  # no orders yet
+    return 8 * count * min(m, n) + max(columns, 24 * count, 8 * m)
+
+
 LU = declare(
     Op(
         "lu",
@@ -147,7 +167,7 @@ LU = declare(
         Trait.BLAS,
         dtype=lambda x: (x.dtype, SUPPORTED["int64"]),
         flops=flops(getrf),
-        workspace=lambda inputs, outputs: int(inputs[0].nbytes) + 3 * int(outputs[1].nbytes),
+        workspace=_workspace,
         default_name="Lu",
         doc="LU factors with partial pivoting.",
     )

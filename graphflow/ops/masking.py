@@ -12,7 +12,7 @@ from graphflow.graph import Tensor, apply, make_node
 from graphflow.op import F, Op, Trait, declare, public
 from graphflow.ops.arguments import typed
 from graphflow.ops.constant import as_tensor, constant_value
-from graphflow.ops.flat_index import aliased_workspace, copied_into, must_broadcast, tensor_of
+from graphflow.ops.flat_index import copied_into, must_broadcast, tensor_of
 from graphflow.ops.philox import converted
 from graphflow.ops.ufunc import unbroadcast
 from graphflow.ops.views import put
@@ -161,7 +161,7 @@ def _mask_scatter(xp: Any, x: Any, mask: Any, values: Any, *, axis: int, out: An
     if given not in (1, count):
         raise RunError(f"the mask picks {count} elements, but {given} values were given")
     if xp is np:
-        out, mask, values = copied_into(xp, x, out, mask, values)
+        out = copied_into(xp, x, out)
         out[(*[slice(None)] * first, mask)] = values
         return out
     last = first + mask.ndim
@@ -187,9 +187,9 @@ MASK_SCATTER: Op = declare(
             None,
             unbroadcast(mask_at(g, node.inputs[1], node.attrs["axis"]), node.inputs[2]),
         ),
-        Trait.OUT | Trait.INPLACE | Trait.FALLIBLE,
+        Trait.OUT | Trait.INPLACE_FIRST | Trait.FALLIBLE,
         flops=lambda inputs, outputs, axis: 0,
-        workspace=lambda inputs, outputs, axis: 8 * int(inputs[1].size) + aliased_workspace(*inputs),
+        workspace=lambda inputs, outputs, axis: 8 * int(inputs[1].size),
         doc="A copy with the elements that a mask picks replaced by values, in C order.",
     )
 )

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -72,14 +72,17 @@ def has_routine(name: str, dtype: np.dtype[Any]) -> bool:
     return dtype.name in _LETTERS and _routine(name, dtype.name) is not None
 
 
-def _places(x: _Array, lead: tuple[int, ...]) -> list[ctypes.c_void_p]:
+def _places(x: _Array, lead: tuple[int, ...]) -> Iterator[ctypes.c_void_p]:
     """The address of each matrix of a stack that is broadcast to `lead`, in C order."""
     x = np.broadcast_to(x, (*lead, *x.shape[-2:]))
     offsets = np.zeros(lead, np.int64)
     for axis, (size, stride) in enumerate(zip(lead, x.strides, strict=False)):
         offsets += (np.arange(size) * stride).reshape(-1, *[1] * (len(lead) - axis - 1))
     first: int = x.__array_interface__["data"][0]
-    return [ctypes.c_void_p(place) for place in (offsets.reshape(-1) + first).tolist()]
+    offsets += first
+    flat = offsets.reshape(-1)
+    for start in range(0, flat.size, 1024):  # Python's integers take four times the bytes
+        yield from map(ctypes.c_void_p, flat[start : start + 1024].tolist())
 
 
 def _addresses(x: _Array) -> list[ctypes.c_void_p]:
@@ -215,20 +218,24 @@ def _in_rows(columns: _Array, shape: tuple[int, ...]) -> _Array:
     return a
 
 
-def factor_stack(a: _Array) -> tuple[_Array, _Array]:
-    """LU factors of each matrix with partial pivoting, by `getrf`: packed [..., m, n], and the rows exchanged.
+def factor_stack(a: _Array, packed: _Array) -> _Array:
+    """Write the LU factors of each matrix, with partial pivoting, by `getrf`, into `packed`, both [count, m, n].
 
-    The second result, int64[..., min(m, n)], says for each step which row (from 0) changed places with it.
+    The result, int64[count, min(m, n)], says for each step which row (from 0) changed places with it.
     """
     function, integer = _routine("*getrf_", a.dtype.name)  # type: ignore[misc]  # not None: see has_routine
-    *lead, m, n = a.shape
+    m, n = a.shape[-2:]
     columns = _in_columns(a)
     pivots = np.zeros((len(columns), min(m, n)), np.int64 if integer is ctypes.c_int64 else np.int32)
     rows, cols, info = _by(integer, m, n, 0)
     if columns.size:
         for one, pivot in zip(_addresses(columns), _addresses(pivots), strict=True):
             function(rows, cols, one, rows, pivot, info)
-    return _in_rows(columns, a.shape), (pivots.astype(np.int64) - 1).reshape(*lead, min(m, n))
+    packed[...] = np.swapaxes(columns, -1, -2)
+    del columns
+    made = pivots.astype(np.int64, copy=False)
+    made -= 1
+    return made
 
 
 def qr_stack(a: _Array, width: int) -> tuple[_Array, _Array]:

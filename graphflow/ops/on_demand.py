@@ -16,6 +16,7 @@ import numpy as np
 from graphflow.graph import Node, Tensor
 from graphflow.op import Op, Trait
 from graphflow.ops.constant import CONSTANT
+from graphflow.ops.numpy_settings import kernel_settings
 from graphflow.types import Dim
 
 __all__ = ["LARGEST_NBYTES", "SMALL_NBYTES", "KnownValues", "value_of"]
@@ -168,7 +169,7 @@ def value_of(tensor: Tensor, run: _Run) -> Any:
                 env[t] = array = np.asarray(value)
                 known.put(t.number, array)
         try:
-            with np.errstate(all="ignore"):
+            with kernel_settings():
                 for node in nodes:
                     _compute(node, env, known)
         except Exception:  # noqa: BLE001 whatever a kernel raises: the session will meet it again

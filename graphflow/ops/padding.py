@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -116,6 +118,19 @@ def _mirror_kernel(xp: Any, x: Any, *, paddings: Paddings, mode: str, out: Any =
     return out
 
 
+def _border_nbytes(
+    inputs: Sequence[TensorType], outputs: Sequence[TensorType], *, paddings: Paddings, mode: str
+) -> int:
+    """Of the largest border that lies among the elements that it is copied from: NumPy copies it first."""
+    sizes: Any = list(outputs[0].dims)
+    most = 0
+    for k, (lo, hi) in enumerate(paddings):
+        behind: Any = inputs[0].dims[k + 1 :]
+        if any(d != 1 for d in sizes[:k]):
+            most = max(most, max(lo, hi) * math.prod(sizes[:k]) * math.prod(behind))
+    return int(most) * outputs[0].dtype.itemsize
+
+
 def _mirror_vjp(node: Any, g: Tensor) -> tuple[Tensor]:
     """Axis by axis, last first: each border is folded back onto the elements it was copied from."""
     mode = node.attrs["mode"]
@@ -153,6 +168,7 @@ MIRROR_PAD = declare(
         _mirror_vjp,
         Trait.OUT,
         flops=lambda inputs, outputs, paddings, mode: 0,
+        workspace=_border_nbytes,
         default_name="MirrorPad",
         doc="A border that mirrors what is near the edge, or repeats the edge.",
     )

@@ -18,6 +18,7 @@ from graphflow.ops.constant import as_tensor
 from graphflow.ops.convolution_arguments import spatial_axes
 from graphflow.ops.convolution_layout import as_dtype, placed_taps, taps
 from graphflow.ops.convolution_types import Each, Paddings, window_counts, windows_of
+from graphflow.ops.numpy_settings import buffers_nbytes
 from graphflow.ops.reduction import is_half
 from graphflow.ops.window import padding_argument, window_argument
 from graphflow.types import SUPPORTED, Shape, TensorType, dim_product, dims_equal, exact_quotient
@@ -126,7 +127,7 @@ def _col2im_kernel(
     dilations: Each,
     out: Any = None,
 ) -> Any:
-    """16-bit floats are added up in float32."""
+    """16-bit floats are added up in float32; NumPy converts them as it adds."""
     target = tuple(like.shape if shape is None else shape)
     w = windows_of(target[1:-1], kernel, strides, dilations, padding)
     rows = xp.reshape(cols, (target[0], *w.counts, *kernel, target[-1]))
@@ -137,17 +138,19 @@ def _col2im_kernel(
     tile = ((0, target[0]), *[(0, count) for count in w.counts])
     for at in placed_taps(w, tile):
         part = rows[(slice(None), *at.windows, *at.tap, slice(None))]
-        total[(slice(None), *at.positions, slice(None))] += as_dtype(xp, part, total.dtype)
+        part = part if xp is np else as_dtype(xp, part, total.dtype)
+        total[(slice(None), *at.positions, slice(None))] += part
     if total is not out:
-        out[...] = as_dtype(xp, total, dtype)
+        out[...] = total if xp is np else as_dtype(xp, total, dtype)
     return out
 
 
 def _col2im_nbytes(inputs: Sequence[TensorType], outputs: Sequence[TensorType], **attrs: Any) -> int:
-    """Of 16-bit floats, the sums in float32, and the windows of one tap in it."""
-    y = outputs[0]
+    """Of 16-bit floats, the sums in float32; and the buffers of adding a tap's windows where they lie."""
+    y, work = outputs[0], SUPPORTED["float32"] if is_half(outputs[0].dtype) else outputs[0].dtype
+    size: Any = y.size
     rows: Any = exact_quotient(inputs[0].size, dim_product(attrs["kernel"]))
-    return 4 * (int(y.size) + int(rows) + int(y.size)) if is_half(y.dtype) else 0  # type: ignore[arg-type]  # static
+    return (size * work.itemsize if work != y.dtype else 0) + buffers_nbytes(rows, work, work, work)
 
 
 def _col2im_dtype(cols: TensorType, *like: TensorType, shape: Shape | None, **attrs: Any) -> TensorType:

@@ -60,13 +60,14 @@ def hash64(low: int, high: int, key: Key) -> int:
 def workspace_nbytes(n_words: int, extra_per_word: int) -> int:
     """Hidden bytes of a kernel that reads `n_words` words and holds `extra_per_word` more bytes for each."""
     counters = min(-(-n_words // 4), BLOCK)
-    return counters * (NBYTES_PER_COUNTER + 4 * extra_per_word) + 1024
+    return counters * (NBYTES_PER_COUNTER + 4 * extra_per_word) + 4096
 
 
 def blocks32(xp: Any, key: Key, draw: Any, n_words: int) -> Iterator[tuple[int, Any]]:
     """The first `n_words` 32-bit words of a draw, as (position of the first, uint32 array) pieces.
 
-    draw: an integer array without axes. The pieces share one buffer: use each before asking for the next.
+    draw: an integer array without axes. The pieces share one buffer: use each, and let go of what was made of it,
+        before asking for the next.
     """
     if xp is np:
         yield from _numpy_blocks(key, int(draw), n_words)
@@ -81,9 +82,14 @@ def blocks32(xp: Any, key: Key, draw: Any, n_words: int) -> Iterator[tuple[int, 
 def blocks64(xp: Any, key: Key, draw: Any, n_words: int) -> Iterator[tuple[int, Any]]:
     """As `blocks32`, with 64-bit words as a uint64 array."""
     for first, words in blocks32(xp, key, draw, 2 * n_words):
-        low = converted(xp, words[0::2], xp.uint64)
-        high = converted(xp, words[1::2], xp.uint64)
-        yield first // 2, low | high << xp.asarray(32, dtype=xp.uint64)
+        yield first // 2, _joined(xp, words)
+
+
+def _joined(xp: Any, words: Any) -> Any:
+    wide = converted(xp, words[1::2], xp.uint64)
+    wide <<= xp.asarray(32, dtype=xp.uint64)
+    wide |= converted(xp, words[0::2], xp.uint64)
+    return wide
 
 
 def _generic_words(xp: Any, key: Key, draw: Any, first: int, count: int) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from graphflow.ops.cast import dtype_of, numpy_dtype
+from graphflow.ops.numpy_settings import buffers_nbytes
 from graphflow.ops.philox import converted
 from graphflow.ops.reduction import FLOAT32, is_half
 from graphflow.ops.window_plans import (
@@ -20,11 +21,12 @@ from graphflow.ops.window_plans import (
     Pass,
     Plan,
     counts_along,
+    is_inside,
     plan_of,
     starts_along,
     ufunc_nbytes,
 )
-from graphflow.types import TensorType, is_floating
+from graphflow.types import SUPPORTED, TensorType, is_floating
 
 __all__ = [
     "avg_pool_kernel",
@@ -40,6 +42,8 @@ __all__ = [
     "positive_axes",
     "static_plan",
 ]
+
+FLOAT64 = SUPPORTED["float64"]
 
 
 def lowest(dtype: np.dtype[Any]) -> float | int:
@@ -169,14 +173,19 @@ def divisor_of(
         return None
     if divisor == "window":
         return math.prod(k for k, _, _, _ in windows)
-    lines = [counts_along(shape[axis], window) for axis, window in zip(axes, windows, strict=True)]
-    if all(len(line) == 0 or int(line.min()) == k for line, (k, *_) in zip(lines, windows, strict=True)):
+    if all(is_inside(shape[axis], window) for axis, window in zip(axes, windows, strict=True)):
         return math.prod(k for k, _, _, _ in windows)
+    made = np.dtype(dtype) if xp is np else np.dtype(np.float64)
     counts: Any = None
-    for axis, line in zip(axes, lines, strict=True):
+    for axis, window in zip(axes, windows, strict=True):
+        line = counts_along(shape[axis], window, made if len(axes) == 1 else np.float64)
         line = line.reshape((-1,) + (1,) * (len(shape) - axis - 1))
-        counts = line if counts is None else counts * line
-    return xp.asarray(counts.astype(np.float64), dtype=dtype)
+        if axis == axes[-1] and counts is not None:
+            room = np.empty(np.broadcast_shapes(counts.shape, line.shape), made)
+            counts = np.multiply(counts, line, out=room, casting="same_kind")
+        else:
+            counts = line if counts is None else counts * line
+    return xp.asarray(counts, dtype=dtype)
 
 
 def avg_pool_kernel(
@@ -199,8 +208,8 @@ def avg_pool_kernel(
         return out
     plan = _plan(xp, x, axes, windows)
     working = dtype_of(xp, FLOAT32) if half else x.dtype
-    buffers = buffers_of(xp, plan, working)
     counts = divisor_of(xp, x.shape, places, windows, divisor, working)
+    buffers = buffers_of(xp, plan, working)
     total = xp.empty(plan.passes[-1].shape, dtype=working) if half else None
     for source, target in pieces(plan, x, out):
         sums = target if total is None else cut(total, target.shape[0], plan)
@@ -232,9 +241,21 @@ def avg_pool_workspace(
     plan = static_plan(x, axes, windows)
     itemsize = 4 if is_half(x.dtype) else x.dtype.itemsize
     total = math.prod(plan.passes[-1].shape) * 4 if is_half(x.dtype) else 0
-    return plan.between_nbytes * itemsize + total + counts_nbytes(y, axes, divisor) + ufunc_nbytes(x)
+    nbytes = plan.between_nbytes * itemsize + total + ufunc_nbytes(x)
+    return nbytes + counts_nbytes(x, y, axes, windows, divisor, nbytes)
 
 
-def counts_nbytes(y: TensorType, axes: tuple[int, ...], divisor: str) -> int:
-    sizes: list[Any] = [y.dims[axis] for axis in positive_axes(axes, y.rank)]
-    return 32 * (math.prod(sizes) + sum(sizes)) if divisor == "inside" else 0
+def counts_nbytes(
+    x: TensorType, y: TensorType, axes: tuple[int, ...], windows: Any, divisor: str, beside: int
+) -> int:
+    """Bytes of `divisor_of`, and of how it is made beyond the bytes that are taken beside it afterwards."""
+    places: Any = positive_axes(axes, x.rank)
+    sizes: Any = x.dims
+    inside = all(is_inside(sizes[axis], window) for axis, window in zip(places, windows, strict=True))
+    if divisor != "inside" or inside:
+        return 0
+    counts: list[Any] = [y.dims[axis] for axis in places]
+    lines = sum(counts) + (math.prod(counts[:2]) if len(counts) == 3 else 0)
+    all_counts = math.prod(counts)
+    made = 8 * lines + buffers_nbytes(all_counts, FLOAT64, FLOAT64, FLOAT64) if len(counts) > 1 else 0
+    return int(all_counts * (4 if is_half(x.dtype) else x.dtype.itemsize) + max(0, made - beside))

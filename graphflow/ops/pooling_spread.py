@@ -108,4 +108,5 @@ def spread_workspace(
     if is_half(x.dtype):
         sizes: list[Any] = [plan.step, *x.dims[1:]] if plan.step else list(x.dims)
         nbytes += 4 * math.prod(sizes)
-    return nbytes + counts_nbytes(g, axes, divisor) + ufunc_nbytes(x)
+    nbytes += ufunc_nbytes(x)
+    return nbytes + counts_nbytes(x, g, axes, windows, divisor, nbytes)

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,11 @@ import numpy as np
 from graphflow.errors import ArgumentError, RunError, shorten
 from graphflow.graph import Tensor
 from graphflow.op import F, Op, Trait, declare, public
+from graphflow.ops.blockwise import along_blocks
 from graphflow.ops.cast import numpy_dtype
 from graphflow.ops.constant import constant_value
 from graphflow.ops.elementwise import SQUARE
+from graphflow.ops.numpy_settings import broadcast_nbytes
 from graphflow.ops.ufunc import (
     Ufunc,
     binary,
@@ -68,8 +71,10 @@ def _floor_divide_kernel(xp: Any, x: Any, y: Any, *, out: Any = None) -> Any:
     """Where an operand is infinite floor(x / y), as the Array API prefers; NumPy gives what Python does."""
     if is_integer(numpy_dtype(x)):
         return _FLOOR_DIVIDE(xp, x, y, out=out)
-    if not is_cuda(xp) and not bool(xp.any(xp.isinf(x))) and not bool(xp.any(xp.isinf(y))):
-        return _FLOOR_DIVIDE(xp, x, y, out=out)
+    if xp is np:
+        result = np.empty(np.broadcast_shapes(x.shape, y.shape), x.dtype) if out is None else out
+        along_blocks((x, y), result, _floor_quotients, _BLOCK)
+        return result
     infinite = xp.isinf(x) | xp.isinf(y)
     exact = xp.divide(x, y)
     if out is None:
@@ -80,13 +85,30 @@ def _floor_divide_kernel(xp: Any, x: Any, y: Any, *, out: Any = None) -> Any:
     return out
 
 
+def _floor_quotients(x: Any, y: Any, out: Any) -> None:
+    infinite = np.isinf(x)
+    infinite |= np.isinf(y)
+    if not infinite.any():
+        np.floor_divide(x, y, out=out)
+        return
+    exact = np.divide(x, y)
+    np.floor(exact, out=exact)
+    np.floor_divide(x, y, out=out)
+    np.copyto(out, exact, where=infinite)
+
+
+_BLOCK = 2048
+"""Elements of a block: what it takes is little even beside a result of some 100 KiB."""
+
+
 def _floor_divide_workspace(inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> int:
-    """Which operands are infinite; their true quotients, where some are."""
+    """Of a block of floats which operands are infinite, and their true quotients."""
     y = outputs[0]
     if is_integer(y.dtype):
-        return 0
-    elements: Any = [t.size for t in (*inputs, y)]  # ints by now
-    return int(sum(elements)) + (y.nbytes or 0)
+        return broadcast_nbytes(inputs, outputs)
+    elements = int(y.size)  # type: ignore[arg-type]  # static by then
+    copied = sum([t.shape not in (y.shape, ()) for t in inputs])
+    return min(elements, _BLOCK) * (2 + (1 + copied) * y.dtype.itemsize)
 
 
 _FLOOR_DIVIDE = Ufunc("floor_divide")
@@ -179,6 +201,10 @@ def _float_pow_kernel(xp: Any, x: Any, y: Any, *, out: Any = None) -> Any:
     half = y == 0.5
     if not np.any(half):
         return _POW_KERNEL(xp, x, y, out=out)
+    if y.size == 1:
+        result = np.empty(np.broadcast_shapes(x.shape, y.shape), x.dtype) if out is None else out
+        along_blocks((x,), result, partial(_roots, y.reshape(())), _BLOCK)
+        return result
     lowest, zero = half & (x == -np.inf), half & (x == 0)
     result = np.asarray(np.power(x, y)) if out is None else np.power(x, y, out=out)
     np.copyto(result, np.inf, where=lowest)
@@ -186,10 +212,22 @@ def _float_pow_kernel(xp: Any, x: Any, y: Any, *, out: Any = None) -> Any:
     return result
 
 
+def _roots(half: Any, x: Any, out: Any) -> None:
+    lowest, zero = x == -np.inf, x == 0
+    np.power(x, half, out=out)
+    np.copyto(out, np.inf, where=lowest)
+    np.copyto(out, 0.0, where=zero)
+
+
 def _pow_workspace(inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> int:
     """Where an exponent is 0.5, and the base one for which that matters."""
-    elements: Any = (inputs[0].size, inputs[1].size, outputs[0].size)  # ints by now
-    return elements[0] + elements[1] + 2 * elements[2] if outputs[0].dtype.kind == "f" else 0
+    buffers = broadcast_nbytes(inputs, outputs)
+    if outputs[0].dtype.kind != "f":
+        return buffers
+    elements = [int(t.size) for t in (*inputs, outputs[0])]  # type: ignore[arg-type]  # static by then
+    if elements[1] == 1:
+        return max(buffers, 2 * min(elements[2], _BLOCK))
+    return elements[1] + 2 * elements[2] + max(buffers, elements[0])
 
 
 POW = binary(
@@ -209,7 +247,7 @@ INTEGER_POW = declare(
         lambda node, g: (None, None),
         Trait.OUT | Trait.INPLACE | Trait.FALLIBLE,
         flops=lambda inputs, outputs: 40 * int(outputs[0].size),
-        workspace=lambda inputs, outputs: int(inputs[1].size),
+        workspace=lambda inputs, outputs: max(int(inputs[1].size), broadcast_nbytes(inputs, outputs)),
         default_name="Pow",
         doc="`pow` for signed integers, whose exponents may turn out negative.",
     )

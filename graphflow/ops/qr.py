@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ from graphflow.graph import Tensor, make_node
 from graphflow.op import F, Op, Trait, declare, public
 from graphflow.ops.arguments import typed
 from graphflow.ops.lapack import call_lapack
-from graphflow.ops.lapack_costs import blocked, flops, geqrf, orgqr
+from graphflow.ops.lapack_costs import flops, geqrf, group_size, orgqr
 from graphflow.ops.linalg import matmul
 from graphflow.ops.matrices import adjoint, check_matrix, diagonal_matrix, matrices, shorter
 from graphflow.ops.numpy_library import has_routine, qr_stack
@@ -41,6 +42,20 @@ def _infer(x: TensorType, *, complete: bool) -> tuple[TensorType, TensorType]:
 
 
 def _kernel(xp: Any, x: Any, *, complete: bool) -> tuple[Any, Any]:
+    *lead, m, n = x.shape
+    width = m if complete else min(m, n)
+    count, step = math.prod(lead), group_size(max(m, 1) * max(n, width))
+    if xp is not np or count <= step:
+        return _of_group(xp, x, complete)
+    q, r = np.empty((count, m, width), x.dtype), np.empty((count, width, n), x.dtype)
+    listed = x.reshape(count, m, n)
+    for start in range(0, count, step):
+        group = slice(start, start + step)
+        q[group], r[group] = _of_group(xp, listed[group], complete)
+    return q.reshape(*lead, m, width), r.reshape(*lead, width, n)
+
+
+def _of_group(xp: Any, x: Any, complete: bool) -> tuple[Any, Any]:
     if xp is np and min(x.shape[-2:]) >= LARGE and has_routine("*geqrf_", x.dtype) and x.size:
         return qr_stack(x, x.shape[-2] if complete else min(x.shape[-2:]))
     name = "qr_complete" if complete else "qr"
@@ -106,13 +121,23 @@ def _operations(m: int, n: int) -> float:
 
 
 def _workspace(inputs: Sequence[TensorType], outputs: Sequence[TensorType], *, complete: bool) -> int:
-    """A copy of the stack with room for Q, LAPACK's work array, and a mask of what is above the diagonal."""
+    """Of a group: a copy with room for Q, LAPACK's work array or a mask; in single precision NumPy's loop has copies
+    in double precision of that and of the results. And the results of a group that is not all.
+    """
     q, r = outputs
     rows, width = (int(d) for d in list[Any](q.dims[-2:]))
-    cols = int(r.dims[-1])  # type: ignore[arg-type]  # static by then
-    count = int(q.size) // max(rows * width, 1)  # type: ignore[arg-type]  # static by then
-    numbers = count * (rows + 1) * max(cols, width) + blocked(cols, width)
-    return numbers * q.dtype.itemsize + width * cols
+    cols, itemsize = int(r.dims[-1]), q.dtype.itemsize  # type: ignore[arg-type]  # static by then
+    wide = max(cols, width)
+    count = int(inputs[0].size) // max(rows * cols, 1)  # type: ignore[arg-type]  # static by then
+    step = group_size(max(rows, 1) * wide)
+    group = min(count, step)
+    made = group * (rows + cols) * width if count > step else 0
+    copied = group * ((rows + 2) * wide + min(rows, cols) * (2 if q.dtype.kind == "c" else 1))
+    if min(rows, cols) >= LARGE and has_routine("*geqrf_", q.dtype):
+        return (made + copied + 64 * wide) * itemsize
+    if q.dtype.name in ("float32", "complex64"):
+        copied = 2 * copied + 4 * group * (rows + cols) * width // 2
+    return (made + copied) * itemsize + width * cols
 
 
 QR = declare(

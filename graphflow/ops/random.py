@@ -53,13 +53,19 @@ def _unit_floats(xp: Any, dtype: np.dtype[Any], key: Key, draw: Any, n: int) -> 
     wide = dtype.name == "float64"
     working = xp.float64 if wide else xp.float32
     for first, words in (blocks64 if wide else blocks32)(xp, key, draw, n):
-        yield first, converted(xp, words >> ((64 if wide else 32) - bits), working) * 2.0**-bits
+        words = words >> ((64 if wide else 32) - bits)
+        floats = converted(xp, words, working)
+        del words
+        floats *= 2.0**-bits
+        yield first, floats
+        del floats
 
 
 def _uniform(xp: Any, draw: Any, *like: Any, key: Key, shape: Shape, dtype: Any, out: Any = None) -> Any:
     result, flat, n = flat_output(xp, like, shape, dtype, out)
     for first, floats in _unit_floats(xp, dtype, key, draw, n):
         flat[first : first + floats.shape[0]] = converted(xp, floats, dtype_of(xp, dtype))
+        del floats
     return result
 
 
@@ -73,7 +79,7 @@ RANDOM_UNIFORM = declare(
         dtype=draw_dtype,
         flops=lambda inputs, outputs, *, dtype, **attrs: 27 * words_per_element(dtype) * int(outputs[0].size),
         workspace=lambda inputs, outputs, *, dtype, **attrs: workspace_nbytes(
-            words_per_element(dtype) * int(outputs[0].size), 12 * words_per_element(dtype)
+            words_per_element(dtype) * int(outputs[0].size), 8
         ),
         doc="Uniform floats in [0, 1).",
     )
@@ -174,11 +180,21 @@ def _high_product(xp: Any, low: Any, high: Any, span: int) -> Any:
     if span == 2**64:
         return low | high << 32
     a, b = span & 0xFFFFFFFF, span >> 32
+    total = low * a
+    total >>= 32
     if not b:
-        return (high * a + ((low * a) >> 32)) >> 32
-    p, q, r = low * a, high * a, low * b
-    middle = (p >> 32) + (q & 0xFFFFFFFF) + (r & 0xFFFFFFFF)
-    return high * b + (q >> 32) + (r >> 32) + (middle >> 32)
+        total += high * a
+        total >>= 32
+        return total
+    q, r = high * a, low * b
+    total += q & 0xFFFFFFFF
+    total += r & 0xFFFFFFFF
+    total >>= 32
+    for rest in (q, r):
+        rest >>= 32
+        total += rest
+    total += high * b
+    return total
 
 
 def _integers(
@@ -188,8 +204,10 @@ def _integers(
     offset = xp.asarray(low % 2**64, dtype=xp.uint64)
     for first, words in blocks32(xp, key, draw, 2 * n):
         even, odd = converted(xp, words[0::2], xp.uint64), converted(xp, words[1::2], xp.uint64)
-        values = _high_product(xp, even, odd, high - low) + offset
+        values = _high_product(xp, even, odd, high - low)
+        values += offset
         flat[first // 2 : first // 2 + values.shape[0]] = converted(xp, values, dtype_of(xp, dtype))
+        del even, odd, values
     return result
 
 
@@ -203,7 +221,7 @@ RANDOM_INT = declare(
         dtype=draw_dtype,
         flops=lambda inputs, outputs, **attrs: 56 * int(outputs[0].size),
         workspace=lambda inputs, outputs, *, low, high, **attrs: workspace_nbytes(
-            2 * int(outputs[0].size), 24 if high - low < 2**32 else 36
+            2 * int(outputs[0].size), 16 if high - low < 2**32 else 24
         ),
         doc="Uniform integers in [low, high).",
     )

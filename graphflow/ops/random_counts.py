@@ -105,7 +105,7 @@ def _count_kernel(attempt: Any) -> Any:
     return kernel
 
 
-def _declared(name: str, attempt: Any, doc: str) -> Op:
+def _declared(name: str, attempt: Any, temporaries: float, doc: str) -> Op:
     return declare(
         Op(
             name,
@@ -115,14 +115,14 @@ def _declared(name: str, attempt: Any, doc: str) -> Op:
             Trait.RANDOM | Trait.OUT,
             dtype=lambda draw, *parameters, key, dtype: dtype,
             flops=lambda inputs, outputs, **attrs: 400 * int(outputs[0].size),
-            workspace=rejection_nbytes(48),
+            workspace=rejection_nbytes(temporaries),
             no_gradient="counts change in steps",
             doc=doc,
         )
     )
 
 
-RANDOM_POISSON = _declared("random_poisson", _poisson_attempt, "Poisson variates.")
+RANDOM_POISSON = _declared("random_poisson", _poisson_attempt, 26.7, "Poisson variates.")
 
 
 def _count_dtype(label: str, dtype: Any) -> np.dtype[Any]:
@@ -201,7 +201,7 @@ def _binomial_attempt(xp: Any, words: Any, trials: Any, chance: Any) -> tuple[An
     return xp.where(valid, values, math.nan), accepted
 
 
-RANDOM_BINOMIAL = _declared("random_binomial", _binomial_attempt, "Binomial variates.")
+RANDOM_BINOMIAL = _declared("random_binomial", _binomial_attempt, 32.4, "Binomial variates.")
 
 
 def _chance(what: str, value: Any) -> Given:

@@ -13,6 +13,7 @@ from graphflow.op import F, Op, Trait, declare, public
 from graphflow.ops.arguments import one_dim, typed
 from graphflow.ops.cast import dtype_of
 from graphflow.ops.constant import as_array, as_tensor
+from graphflow.ops.numpy_settings import BUFFER, fold_nbytes
 from graphflow.ops.philox import Key, blocks32, blocks64, converted, workspace_nbytes
 from graphflow.ops.random_node import finite, float_dtype, no_gradient, parameter
 from graphflow.ops.random_seed import draw_index
@@ -86,7 +87,7 @@ def random_exponential(
 
 # --- classes --------------------------------------------------------------------------------------
 
-COMPARED_NBYTES = 1 << 20
+COMPARED_NBYTES = 1 << 18
 """Bytes compared at a time; measured: above 4096 comparisons a row, a binary search a row is faster."""
 
 SEARCH_FROM = 4096
@@ -112,6 +113,9 @@ def _cumulative(xp: Any, logits: Any) -> Any:
     if not bool(xp.all(xp.isfinite(top))):
         row = int(xp.argmin(converted(xp, xp.isfinite(top[:, 0]), xp.int8)))
         raise RunError(f"categorical: row {row} of the logits holds NaN or +inf, or is all -inf")
+    if xp is np:
+        weights = np.subtract(x, top, out=None if x is logits else x)
+        return np.cumsum(np.exp(weights, out=weights), axis=1, out=weights)
     weights = xp.exp(x - top)
     return xp.cumsum(weights, axis=1) if hasattr(xp, "cumsum") else xp.cumulative_sum(weights, axis=1)
 
@@ -125,23 +129,38 @@ def _categorical(xp: Any, draw: Any, logits: Any, *, key: Key, num_samples: int,
         sums = _cumulative(xp, xp.reshape(logits, (rows, classes)))
         flat = xp.empty((rows * num_samples,), dtype=xp.float64)
         for first, words in blocks32(xp, key, draw, rows * num_samples):
-            flat[first : first + words.shape[0]] = converted(xp, words, xp.float64) * 2.0**-32
-        targets = xp.reshape(flat, (rows, num_samples)) * sums[:, -1:]
+            flat[first : first + words.shape[0]] = words if xp is np else converted(xp, words, xp.float64)
+            del words
+        targets = xp.reshape(flat, (rows, num_samples))
+        targets *= 2.0**-32
+        targets *= sums[:, -1:]
         step = 1 if num_samples * classes > SEARCH_FROM else COMPARED_NBYTES // (num_samples * classes)
         for first in range(0, rows, step):
             part = slice(first, min(first + step, rows))
             if num_samples * classes > SEARCH_FROM:
                 found = xp.searchsorted(sums[first, :], targets[first, :], side="right")[None, :]
             else:
-                found = xp.sum(converted(xp, sums[part, None, :] <= targets[part, :, None], xp.int8), axis=2)
-            result[part, :] = converted(xp, found, dtype_of(xp, dtype))
+                below = sums[part, None, :] <= targets[part, :, None]
+                found = xp.sum(below.view(xp.int8) if xp is np else converted(xp, below, xp.int8), axis=2)
+                del below
+            result[part, :] = found if xp is np else converted(xp, found, dtype_of(xp, dtype))
+            del found
     return xp.reshape(result, shape)
 
 
 def _categorical_workspace(inputs: Any, outputs: Any, *, num_samples: int, **attrs: Any) -> int:
-    samples, logits = int(outputs[0].size), int(inputs[1].size)
-    compared = min(logits * num_samples, COMPARED_NBYTES)
-    return 24 * logits + 16 * samples + 2 * compared + workspace_nbytes(samples, 16)
+    """The running sums and what is looked for in them; beside these their making, words, or a step of the search."""
+    samples, logits, classes = int(outputs[0].size), int(inputs[1].size), int(inputs[1].dims[-1])
+    if not samples:
+        return 0
+    rows, all_rows = COMPARED_NBYTES // max(1, num_samples * classes), logits // classes
+    step = 16 * num_samples
+    if num_samples * classes <= SEARCH_FROM:
+        some = min(rows, all_rows)
+        part, found = TensorType(np.dtype(np.int8), (some, num_samples, classes)), 8 * some * num_samples
+        step = some * num_samples * classes + max(2 * 8 * BUFFER, found + fold_nbytes(part, INT64, INT64))
+    making = 8 * logits + 8 * BUFFER + 8 * all_rows
+    return max(making, 8 * logits + 8 * samples + max(workspace_nbytes(samples, 2), step))
 
 
 CATEGORICAL = declare(
@@ -228,9 +247,7 @@ PERMUTATION = declare(
         Trait.RANDOM,
         dtype=lambda draw, like=None, **attrs: (TensorType(INT64, (unknown_dim(),)),),
         flops=lambda inputs, outputs, **attrs: 90 * int(outputs[0].size),
-        workspace=lambda inputs, outputs, **attrs: (
-            8 * int(outputs[0].size) + workspace_nbytes(2 * int(outputs[0].size), 20)
-        ),
+        workspace=lambda inputs, outputs, **attrs: workspace_nbytes(2 * int(outputs[0].size), 16),
         doc="The integers below n in random order.",
     )
 )

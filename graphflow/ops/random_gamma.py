@@ -81,7 +81,7 @@ RANDOM_GAMMA: Op = declare(
         Trait.RANDOM | Trait.OUT,
         dtype=lambda draw, a, *, key, log, dtype: dtype,
         flops=lambda inputs, outputs, **attrs: 350 * int(outputs[0].size),
-        workspace=rejection_nbytes(20),
+        workspace=rejection_nbytes(12.6),
         doc="Gamma variates of scale 1, or their logarithms.",
     )
 )

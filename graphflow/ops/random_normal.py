@@ -56,6 +56,7 @@ def _normals(xp: Any, draw: Any, *like: Any, key: Key, shape: Shape, dtype: Any,
         pairs = xp.stack([radius * xp.cos(angle), radius * xp.sin(angle)], axis=1)
         count = min(words.shape[0], n - first)
         flat[first : first + count] = converted(xp, xp.reshape(pairs, (-1,))[:count], dtype_of(xp, dtype))
+        del words, radius, angle, pairs
     return result
 
 
@@ -71,7 +72,7 @@ RANDOM_NORMAL = declare(
             (25 * words_per_element(dtype) + 30) * int(outputs[0].size)
         ),
         workspace=lambda inputs, outputs, *, dtype, **attrs: workspace_nbytes(
-            words_per_element(dtype) * (int(outputs[0].size) + 1), 28 if words_per_element(dtype) == 2 else 16
+            words_per_element(dtype) * (int(outputs[0].size) + 1), 16 if words_per_element(dtype) == 2 else 12
         ),
         doc="Normal floats of mean 0 and standard deviation 1.",
     )
@@ -137,9 +138,11 @@ LONG = (
 
 
 def _polynomial(coefficients: tuple[float, ...], x: Any) -> Any:
-    total = x * coefficients[0] + coefficients[1]
+    total = x * coefficients[0]
+    total += coefficients[1]
     for c in coefficients[2:]:
-        total = total * x + c
+        total *= x
+        total += c
     return total
 
 
@@ -166,6 +169,7 @@ def _truncated(xp: Any, draw: Any, *like: Any, key: Key, shape: Shape, dtype: An
         q = converted(xp, odd, working) * (WITHIN_TWO * 2.0 ** -(bits + 1))
         value = xp.clip(_quantiles(xp, q, tables), -2.0, 2.0)
         flat[first : first + value.shape[0]] = converted(xp, value, dtype_of(xp, dtype))
+        del words, odd, q, value
     return result
 
 
@@ -181,7 +185,7 @@ TRUNCATED_NORMAL = declare(
             (25 * words_per_element(dtype) + 60) * int(outputs[0].size)
         ),
         workspace=lambda inputs, outputs, *, dtype, **attrs: workspace_nbytes(
-            words_per_element(dtype) * int(outputs[0].size), 53 if words_per_element(dtype) == 2 else 44
+            words_per_element(dtype) * int(outputs[0].size), 41 if words_per_element(dtype) == 2 else 38
         ),
         doc="Normal floats within two standard deviations of the mean.",
     )

@@ -51,9 +51,10 @@ def open_unit(xp: Any, low: Any, high: Any = None) -> Any:
 
 
 def _piece(xp: Any, x: Any, first: int, count: int) -> Any:
-    """So many elements in C order, as float64; NumPy copies no more than these of a broadcast array."""
-    flat = x.flat if xp is np and not x.flags.c_contiguous else xp.reshape(x, (-1,))
-    return converted(xp, flat[first : first + count], xp.float64)
+    """So many elements in C order, as float64 of their own; NumPy copies no more than these of a broadcast array."""
+    if xp is not np:
+        return converted(xp, xp.reshape(x, (-1,))[first : first + count], xp.float64)
+    return x.flat[first : first + count].astype(np.float64, copy=False)
 
 
 def fill_by_attempts(
@@ -81,11 +82,11 @@ def fill_by_attempts(
         flat[first : first + count] = values.astype(own)
 
 
-def rejection_nbytes(temporaries: int) -> Callable[..., int]:
-    """The `workspace` rule of a sampler that holds so many float64 arrays for each element of a piece."""
+def rejection_nbytes(temporaries: float) -> Callable[..., int]:
+    """The `workspace` rule of a sampler that holds so many float64 arrays for each element of a piece, measured."""
 
     def nbytes(inputs: Sequence[TensorType], outputs: Sequence[TensorType], **attrs: Any) -> int:
         count = min((outputs[0].nbytes or 0) // outputs[0].dtype.itemsize, BLOCK)
-        return count * (64 + 8 * temporaries) + 16384
+        return int(count * (64 + 8 * temporaries)) + 8192
 
     return nbytes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ from graphflow.op import F, Op, declare, public
 from graphflow.ops.arguments import flag, one_dim, typed
 from graphflow.ops.extrema import ordered
 from graphflow.ops.flat_index import as_indices
+from graphflow.ops.order_keys import group_of, groups
 from graphflow.ops.scatter_ops import scatter_along_like
-from graphflow.ops.sort_kernels import sort_kernel
+from graphflow.ops.sort_kernels import sort_kernel, sort_workspace
 from graphflow.ops.top_kernels import top_k_kernel, top_k_workspace
 from graphflow.types import SUPPORTED, DimLike, TensorType, as_index, dims_equal, is_floating
 
@@ -94,9 +96,25 @@ def _infer_nth(x: TensorType, *, n: DimLike, reverse: bool) -> TensorType:
 
 def _nth_kernel(xp: Any, x: Any, *, n: int, reverse: bool) -> Any:
     place = x.shape[-1] - 1 - n if reverse else n
-    if xp is np and x.dtype.itemsize > 2:
-        return np.partition(x, place, axis=-1)[..., place].copy()
-    return xp.asarray(sort_kernel(xp, x, axis=-1, descending=False)[..., place], copy=True)
+    if xp is not np:
+        return xp.asarray(sort_kernel(xp, x, axis=-1, descending=False)[..., place], copy=True)
+    result = np.empty(x.shape[:-1], x.dtype)
+    for at in groups(x.shape):
+        lines = x[at]
+        if x.dtype.itemsize > 2:
+            ordered_lines = np.partition(lines, place, axis=-1)
+        else:
+            ordered_lines = sort_kernel(np, lines, axis=-1, descending=False)
+        result[at] = ordered_lines[..., place]
+        del ordered_lines
+    return result
+
+
+def _nth_workspace(inputs: Sequence[TensorType], outputs: Sequence[TensorType], **attrs: Any) -> int:
+    """A group of lines, partitioned or sorted."""
+    lines = group_of(inputs[0])
+    sorting = sort_workspace(lines, 1, False) if lines.dtype.itemsize <= 2 else 0
+    return int(lines.nbytes or 0) + sorting
 
 
 def _nth_vjp(node: Any, g: Tensor) -> tuple[Tensor | None]:
@@ -115,7 +133,7 @@ NTH_ELEMENT = declare(
         _nth_kernel,
         _nth_vjp,
         flops=lambda inputs, outputs, n, reverse: int(inputs[0].size),
-        workspace=lambda inputs, outputs, n, reverse: 4 * (inputs[0].nbytes or 0),
+        workspace=_nth_workspace,
         default_name="NthElement",
         doc="The n-th smallest element of each line.",
     )

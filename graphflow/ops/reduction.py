@@ -18,6 +18,7 @@ from graphflow.op import F, Op, Trait, declare, public
 from graphflow.ops.arguments import axis_attr, flag
 from graphflow.ops.cast import cast, dtype_of, numpy_dtype
 from graphflow.ops.constant import as_tensor
+from graphflow.ops.numpy_settings import fold_nbytes
 from graphflow.types import (
     SUPPORTED,
     Shape,
@@ -204,6 +205,9 @@ def _accumulation(name: str, vjp: Callable[..., Any], doc: str) -> Op:
             REDUCTION,
             dtype=lambda x, *, axis, keepdims, dtype: TensorType(dtype, unranked(axis, keepdims)),
             flops=input_size,
+            workspace=lambda inputs, outputs, *, axis, keepdims, dtype: fold_nbytes(
+                inputs[0], working_dtype(np, dtype), dtype
+            ),
             default_name=name.capitalize(),
             doc=doc,
         )
@@ -262,6 +266,7 @@ def _logical(name: str, doc: str) -> Op:
             REDUCTION,
             dtype=lambda x, *, axis, keepdims: TensorType(BOOL, unranked(axis, keepdims)),
             flops=input_size,
+            workspace=lambda inputs, outputs, *, axis, keepdims: fold_nbytes(inputs[0], BOOL, BOOL),
             default_name=name.capitalize(),
             doc=doc,
         )

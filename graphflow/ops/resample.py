@@ -16,10 +16,10 @@ from graphflow.graph import Tensor, apply
 from graphflow.op import Op, Trait, declare
 from graphflow.ops.arguments import typed
 from graphflow.ops.cast import dtype_of, numpy_dtype
+from graphflow.ops.numpy_settings import buffers_nbytes
 from graphflow.ops.philox import converted
 from graphflow.ops.reduction import FLOAT32, is_half
 from graphflow.ops.resample_rules import Combination, Part, Rule, adjoint_of, combination_of
-from graphflow.ops.window_plans import ufunc_nbytes
 from graphflow.types import Dim, DimLike, TensorType, dims_equal, is_floating, normalize_axis
 
 __all__ = ["RESAMPLE", "resampled"]
@@ -156,22 +156,52 @@ def _grad_kernel(
     return _apply(xp, g, axis, how, n, out)
 
 
-def _workspace(
-    inputs: Sequence[TensorType], outputs: Sequence[TensorType], *, axis: int, **attrs: Any
+def _resample_nbytes(
+    inputs: Sequence[TensorType],
+    outputs: Sequence[TensorType],
+    *,
+    axis: int,
+    size: int,
+    rule: tuple[Any, ...],
 ) -> int:
-    """Bytes of one piece, picked and weighted, of sums of 16-bit floats, of indices and weights, and of a copy."""
-    x, y = inputs[0], outputs[0]
-    if not y.size or not x.size:
-        return 0
+    n: Any = inputs[0].dims[axis]
+    return _nbytes(inputs[0], outputs[0], axis, combination_of(n, size, Rule(*rule)) if n and size else None)
+
+
+def _grad_nbytes(
+    inputs: Sequence[TensorType],
+    outputs: Sequence[TensorType],
+    *,
+    axis: int,
+    resized: int,
+    rule: tuple[Any, ...],
+    **attrs: Any,
+) -> int:
+    n: Any = outputs[0].dims[axis]
+    how = adjoint_of(n, resized, Rule(*rule)) if n and resized else None
+    return _nbytes(inputs[0], outputs[0], axis, how)
+
+
+def _nbytes(x: TensorType, y: TensorType, axis: int, how: Combination | None) -> int:
+    """Of one piece, picked and weighted, and sums of 16-bit floats; of buffers, weights, and an entry copied."""
     sizes: Any = y.dims
+    if how is None or not y.size or not x.size:
+        return 0
     axis %= y.rank
-    before, after = math.prod(sizes[:axis]), math.prod(sizes[axis + 1 :])
+    before, size, after = math.prod(sizes[:axis]), sizes[axis], math.prod(sizes[axis + 1 :])
     working = _working(x.dtype)
-    piece = _rows(before, sizes[axis], after, working.itemsize) * sizes[axis] * after
-    each = 2 * x.dtype.itemsize if working == x.dtype else x.dtype.itemsize + 3 * working.itemsize
-    n: Any = x.dims[axis]
     entries: Any = x.dims[0] if axis else 1
-    return int(piece * each + 256 * (sizes[axis] + n) + ufunc_nbytes(x) + int(x.nbytes or 0) // entries)
+    copied = int(x.nbytes or 0) // entries if entries > 1 else 0
+    if len(how.parts) == 1 and how.parts[0].outputs is None and how.parts[0].weights is None:
+        return copied
+    rows = _rows(before, size, after, working.itemsize)
+    hidden = rows * size * after * (x.dtype.itemsize + (2 * working.itemsize if working != x.dtype else 0))
+    most = 0
+    for part in how.parts:
+        if part.outputs is not None and not isinstance(part.outputs, slice):
+            most = max(most, rows * part.inputs.size * after * working.itemsize)
+    buffers = buffers_nbytes(rows * size * after, *[working] * 3)
+    return int(hidden + most + copied + buffers + size * working.itemsize * len(how.parts))
 
 
 # --- declarations ---------------------------------------------------------------------------------
@@ -204,7 +234,7 @@ RESAMPLE = declare(
         _vjp,
         Trait.OUT,
         flops=lambda inputs, outputs, **attrs: 2 * int(outputs[0].size),
-        workspace=_workspace,
+        workspace=_resample_nbytes,
         default_name="Resize",
         doc="An axis of another size, each element a weighted sum of old ones.",
     )
@@ -246,7 +276,7 @@ RESAMPLE_GRAD = declare(
         Trait.OUT,
         dtype=lambda g, *like, **attrs: g.dtype,
         flops=lambda inputs, outputs, **attrs: 2 * int(inputs[0].size),
-        workspace=_workspace,
+        workspace=_grad_nbytes,
         default_name="ResizeGrad",
         doc="The transpose of a resampling.",
     )

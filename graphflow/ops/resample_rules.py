@@ -142,7 +142,8 @@ def _weighted(n: int, m: int, rule: Rule) -> Combination:
     if rule.method == "nearest":
         return Combination(m, (Part(None, _nearest(n, m, rule.places), None),), m)
     table = _interval_table if rule.method in ("area", "adaptive") else _kernel_table
-    return _combination(m, *table(n, m, rule))
+    with np.errstate(all="ignore"):  # asked when planning too
+        return _combination(m, *table(n, m, rule))
 
 
 _remembered = functools.lru_cache(maxsize=256)(_weighted)

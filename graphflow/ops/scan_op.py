@@ -124,6 +124,7 @@ def _kernel(
                     "for those before; results are stacked, so they need one shape"
                 )
             stacked[t, ...] = value
+        results, value = [], None  # what is stacked is not held beside what the next iteration makes
     if not length:
         ys = _empty(xp, step, carry, elems, consts, sizes)
     stacks = [

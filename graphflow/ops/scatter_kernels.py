@@ -24,6 +24,7 @@ from graphflow.ops.flat_index import (
     pieces_workspace,
     stable_argsort,
 )
+from graphflow.ops.numpy_settings import buffers_nbytes
 from graphflow.types import TensorType, broadcast_shapes
 
 __all__ = ["COMBINE", "count_of", "scatter_any", "scatter_workspace", "take_last"]
@@ -65,31 +66,43 @@ def scatter_into(
     for start, flat in pieces:
         step = max(1, CHUNK // count) if flat.size == count else 1
         for k in range(0, before, step):
-            lead = np.arange(k, min(k + step, before))
-            rows = (lead[:, None] * indexed + flat).reshape(-1)
+            rows = flat
+            if before > 1:
+                lead = np.arange(k * indexed, min(k + step, before) * indexed, indexed)
+                rows = (lead[:, None] + flat).reshape(-1)
+                del lead
             _combine_rows(target, rows, source, k * count + start, ufunc)
+            del rows
 
 
 def _combine_rows(target: Any, rows: Any, source: Any, first: int, ufunc: Any) -> None:
     """Combine the rows of the flat `source` from number `first` on with the listed rows of `target`, in order."""
     width = target.shape[1]
     if width >= ROW_BY_ROW:
-        for k, row in enumerate(rows.tolist(), first):
-            new = source[k * width : (k + 1) * width]
+        for k in range(rows.size):
+            row, new = rows[k], source[(first + k) * width : (first + k + 1) * width]
             target[row] = new if ufunc is None else ufunc(target[row], new, out=target[row])
         return
     columns = np.arange(width)
-    step = max(1, CHUNK // max(1, width))
+    most = (
+        CHUNK if isinstance(source, np.ndarray) else CHUNK // 8
+    )  # of what is not contiguous pieces are copied
+    step = max(1, most // max(1, width))
     for k in range(0, rows.size, step):
         part = rows[k : k + step]
         new = source[(first + k) * width : (first + k + part.size) * width]
-        if ufunc is None:
-            target[part] = new.reshape(
-                -1, width
-            )  # one index array, walked in order: the last of equals stays
+        if ufunc is None and width == 1:
+            target.reshape(-1)[part] = new  # one index array, walked in order: the last of equals stays
+        elif ufunc is None:
+            target[part] = new.reshape(-1, width)
         else:
-            where = part if width == 1 else (part[:, None] * width + columns).reshape(-1)
-            ufunc.at(target.reshape(-1), where, new)
+            where = part
+            if width > 1:
+                where = np.empty((part.size, width), np.int64)
+                np.multiply(part[:, None], width, out=where)
+                where += columns
+            ufunc.at(target.reshape(-1), where.reshape(-1), new)
+            del where
 
 
 def _concat(xp: Any, arrays: Sequence[Any], axis: int) -> Any:
@@ -146,7 +159,7 @@ def scatter_any(
                 out = np.empty(shape, updates.dtype)
             out[...] = 0
         else:
-            out, updates, *indices = copied_into(xp, x, out, updates, *indices)
+            out = copied_into(xp, x, out)
         scatter_into(op, out, updates, indices, sizes, first, mode)
         return out
     merged = (math.prod(shape[:first]), math.prod(sizes), math.prod(shape[last:]))
@@ -160,15 +173,33 @@ def scatter_any(
     return out
 
 
-def scatter_workspace(count: int, updates: TensorType) -> int:
-    """Pieces of row indices; of element indices and copied updates; one row."""
-    elements = min(int(updates.size), 2 * CHUNK)  # type: ignore[arg-type]  # static here
-    return 2 * pieces_workspace(count) + elements * (24 + 2 * updates.dtype.itemsize)
+def scatter_workspace(
+    indices: Sequence[TensorType], updates: TensorType, shape: Sequence[Any], first: int, mode: str
+) -> int:
+    """Pieces of row indices, of element indices, and of updates that are repeated.
+
+    shape: of what is written into, from axis `first` on at `indices`.
+    """
+    last, count = first + len(indices), count_of(indices)
+    before, width = math.prod(shape[:first]), math.prod(shape[last:])
+    rows = min(before, max(1, CHUNK // max(count, 1))) * count if count <= CHUNK else CHUNK
+    made, nbytes = pieces_workspace(indices, count), 8 * min(count, CHUNK)
+    if before > 1:
+        nbytes += 8 * rows
+        lead = 8 * rows // max(1, min(count, CHUNK))
+        made = max(made, nbytes + lead + buffers_nbytes(rows, *[np.dtype(np.int64)] * 3))
+    part = min(rows * width, max(CHUNK, width))
+    if updates.size != before * count * width:
+        part = min(rows * width, max(CHUNK // 8, width))
+        nbytes += part * updates.dtype.itemsize
+    if mode != "update" and 1 < width < ROW_BY_ROW:
+        nbytes += 8 * part + buffers_nbytes(part, *[np.dtype(np.int64)] * 3)
+    return int(max(made, nbytes))
 
 
 def count_of(indices: Sequence[TensorType]) -> int:
     """How many places indices of static types name together."""
-    return math.prod(broadcast_shapes(*[i.dims for i in indices]))  # type: ignore[arg-type]  # static here
+    return math.prod(broadcast_shapes(*[i.dims for i in indices])) if indices else 0  # type: ignore[arg-type]  # static here
 
 
 def take_last(xp: Any, x: Any, *indices: Any, axis: int) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 from graphflow.graph import Tensor, apply
 from graphflow.op import OPS, F, Op, Trait, declare
 from graphflow.ops.arguments import known_shape, typed
-from graphflow.ops.flat_index import aliased_workspace, must_broadcast, must_equal, picked_type
+from graphflow.ops.flat_index import must_broadcast, must_equal, picked_type
 from graphflow.ops.scatter_kernels import count_of, scatter_any, scatter_workspace, take_last
 from graphflow.ops.ufunc import unbroadcast
 from graphflow.types import Shape, TensorType, normalize_axis
@@ -54,7 +54,7 @@ SCATTER_ND = declare(
         dtype=lambda updates, *rest, axis, shape: (TensorType(updates.dtype, shape),),
         flops=lambda inputs, outputs, axis, shape: int(inputs[0].size),
         workspace=lambda inputs, outputs, axis, shape: scatter_workspace(
-            count_of(_split_like(inputs[1:], shape)[0]), inputs[0]
+            _split_like(inputs[1:], shape)[0], inputs[0], outputs[0].dims, axis % outputs[0].rank, "add"
         ),
         doc="Updates added up at their indices, in order, in a tensor of zeros.",
     )
@@ -141,10 +141,10 @@ TENSOR_SCATTER = declare(
         _infer_tensor_scatter,
         _tensor_scatter,
         _tensor_scatter_vjp,
-        Trait.OUT | Trait.INPLACE | Trait.FALLIBLE,
+        Trait.OUT | Trait.INPLACE_FIRST | Trait.FALLIBLE,
         flops=lambda inputs, outputs, axis, mode: int(inputs[1].size),
-        workspace=lambda inputs, outputs, axis, mode: (
-            scatter_workspace(count_of(inputs[2:]), inputs[1]) + aliased_workspace(*inputs)
+        workspace=lambda inputs, outputs, axis, mode: scatter_workspace(
+            inputs[2:], inputs[1], outputs[0].dims, axis % outputs[0].rank, mode
         ),
         doc="A copy with updates combined at their indices, in order.",
     )
@@ -221,7 +221,8 @@ SCATTER_ALONG = declare(
         dtype=lambda updates, *rest, axis, shape: (TensorType(updates.dtype, shape),),
         flops=lambda inputs, outputs, axis, shape: int(inputs[0].size),
         workspace=lambda inputs, outputs, axis, shape: (
-            scatter_workspace(int(inputs[0].size), inputs[0]) + 8 * sum(outputs[0].dims)
+            scatter_workspace([inputs[1]] * outputs[0].rank, inputs[0], outputs[0].dims, 0, "add")
+            + 8 * (sum(inputs[0].dims) - inputs[0].dims[axis])
         ),
         doc="Updates added up at their indices along one axis, in zeros: the adjoint of `take_along_axis`.",
     )

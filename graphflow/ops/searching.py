@@ -13,9 +13,16 @@ from graphflow.op import F, Op, Trait, declare, public
 from graphflow.ops.arguments import flag
 from graphflow.ops.constant import CONSTANT, as_tensor
 from graphflow.ops.extrema import ordered
-from graphflow.ops.flat_index import CHUNK, as_indices
+from graphflow.ops.flat_index import as_indices
 from graphflow.ops.masking import places
-from graphflow.ops.search_kernels import digitize_kernel, isin_kernel, search_kernel
+from graphflow.ops.search_kernels import (
+    digitize_kernel,
+    digitize_workspace,
+    isin_kernel,
+    isin_workspace,
+    search_kernel,
+    search_workspace,
+)
 from graphflow.ops.ufunc import operand, operands2
 from graphflow.types import SUPPORTED, TensorType, dims_equal, is_floating, unknown_dim
 
@@ -28,13 +35,6 @@ def _halvings(
     inputs: Sequence[TensorType], outputs: Sequence[TensorType], known: TensorType, **attrs: Any
 ) -> int:
     return int(outputs[0].size) * int(known.size).bit_length()  # type: ignore[arg-type]  # static by then
-
-
-def _search_workspace(known: TensorType, values: TensorType) -> int:
-    """A contiguous copy of the sorted vector, and pieces; batches hold several arrays of places."""
-    if known.rank > 1:
-        return 52 * int(values.size) + 4 * int(known.size)  # type: ignore[arg-type]  # static here
-    return max(known.nbytes or 0, 4 * int(known.size)) + 32 * min(int(values.size), CHUNK)  # type: ignore[arg-type]
 
 
 # --- searchsorted ---------------------------------------------------------------------------------
@@ -60,7 +60,7 @@ SEARCHSORTED = declare(
         Trait.OUT,
         dtype=lambda x1, x2, *, side: TensorType(INT64, None),
         flops=lambda inputs, outputs, side: _halvings(inputs, outputs, inputs[0]),
-        workspace=lambda inputs, outputs, side: _search_workspace(*inputs),
+        workspace=lambda inputs, outputs, side: search_workspace(*inputs),
         doc="Where values belong among sorted ones.",
     )
 )
@@ -157,14 +157,6 @@ def flatnonzero(x: Any, name: str | None = None) -> Tensor:
 # --- isin -----------------------------------------------------------------------------------------
 
 
-def _isin_workspace(inputs: Sequence[TensorType], outputs: Sequence[TensorType], *, invert: bool) -> int:
-    """The sorted test values beside their flat copy, or a table of integers; pieces."""
-    x1, x2 = inputs
-    wide = max(x2.dtype.itemsize, 4)
-    table = 4 * (int(x1.size) + int(x2.size)) + 16 * int(x2.size) if x2.dtype.kind in "iub" else 0  # type: ignore[arg-type]
-    return max(2 * wide * int(x2.size), table) + 48 * min(int(x1.size), CHUNK) + 1024  # type: ignore[arg-type]
-
-
 ISIN = declare(
     Op(
         "isin",
@@ -174,7 +166,7 @@ ISIN = declare(
         Trait.OUT,
         dtype=lambda x1, x2, *, invert: TensorType(BOOL, x1.shape),
         flops=lambda inputs, outputs, invert: _halvings(inputs, outputs, inputs[1]),
-        workspace=_isin_workspace,
+        workspace=lambda inputs, outputs, invert: isin_workspace(*inputs),
         doc="Whether elements are among others.",
     )
 )
@@ -209,9 +201,7 @@ DIGITIZE = declare(
         Trait.OUT | Trait.FALLIBLE,
         dtype=lambda x, bins, **attrs: TensorType(INT64, x.shape),
         flops=lambda inputs, outputs, **attrs: _halvings(inputs, outputs, inputs[1]),
-        workspace=lambda inputs, outputs, **attrs: (
-            2 * _search_workspace(inputs[1], inputs[0]) + 8 * int(inputs[0].size)
-        ),
+        workspace=lambda inputs, outputs, **attrs: digitize_workspace(*inputs),
         doc="In which bin each element lies.",
     )
 )

@@ -1,9 +1,6 @@
 """How the rows of one segment are folded into one, and how rows are handed back to the elements of a segment.
 
-Under NumPy sorted vectors go through `reduceat`, everything else through `ufunc.at` on flat element indices, in
-pieces. Measured with NumPy 2.4 on float32, milliseconds: 10^6 numbers into 10^4 segments 0.6 by `reduceat` and 2.0 by
-`add.at`; 10^5 rows of 64 numbers 92 by `reduceat` along the rows, 99 with the sorting that unsorted ones would need,
-and 19 by `add.at`. Other array modules sort the indices: see `scatter_kernels.py`.
+Under NumPy: see `segment_folds.py`. Other array modules sort the indices: see `scatter_kernels.py`.
 """
 
 from __future__ import annotations
@@ -19,11 +16,18 @@ from graphflow.ops.cast import dtype_of, numpy_dtype
 from graphflow.ops.count_kernels import counted
 from graphflow.ops.flat_index import CHUNK
 from graphflow.ops.philox import converted
-from graphflow.ops.scatter_kernels import COMBINE, ROW_BY_ROW, scatter_sorted
+from graphflow.ops.scatter_kernels import COMBINE, scatter_sorted
+from graphflow.ops.segment_folds import FEW, flat_elements, fold_rows, is_empty
 from graphflow.ops.views import put
-from graphflow.types import is_integer
+from graphflow.types import TensorType, is_integer
 
-__all__ = ["counts_of_segments", "n_segments", "segment_kernel", "spread_kernel"]
+__all__ = [
+    "counts_nbytes",
+    "counts_of_segments",
+    "n_segments",
+    "segment_kernel",
+    "spread_kernel",
+]
 
 MODES = {"sum": "add", "prod": "mul", "max": "max", "min": "min"}
 """Modes and those of scattering."""
@@ -86,17 +90,17 @@ def segment_kernel(
     count = n_segments(xp, ids, given[0] if given else None, num, in_order)
     rest = data.shape[ids.ndim :]
     dtype = numpy_dtype(data)
-    flat = xp.reshape(ids, (-1,))
     start, nothing = _start(dtype, mode), _nothing(dtype, mode, in_order)
     if xp is np:
         if out is None:
             out = np.empty((count, *rest), dtype)
         out.fill(start)
-        if flat.size:
-            _fold(data, flat, out.reshape(count, -1) if out.size else out, mode, in_order)
+        if ids.size and out.size:
+            fold_rows(getattr(np, COMBINE[MODES[mode]]), data, ids, out, in_order)
         if start != nothing:
-            out[_is_empty(flat, count)] = nothing
+            np.copyto(out, nothing, where=is_empty(ids, count).reshape(-1, *[1] * len(rest)))
         return out
+    flat = xp.reshape(ids, (-1,))
     result = _fold_sorted(xp, data, flat, count, math.prod(rest), start, mode)
     if start != nothing:
         empty = xp.reshape(counted(xp, _kept(xp, flat), None, count) == 0, (-1, 1))
@@ -105,48 +109,9 @@ def segment_kernel(
     return result if out is None else put(xp, result, out)
 
 
-def _is_empty(ids: Any, count: int) -> Any:
-    empty = np.ones(count, np.bool_)
-    for k in range(0, ids.size, CHUNK):
-        piece = ids[k : k + CHUNK]
-        empty[piece[piece >= 0]] = False
-    return empty
-
-
 def _kept(xp: Any, ids: Any) -> Any:
     """Ids without the negative ones, int64."""
     return converted(xp, xp.take(ids, xp.nonzero(ids >= 0)[0]), xp.int64)
-
-
-def _fold(data: Any, ids: Any, target: Any, mode: str, in_order: bool) -> None:
-    """NumPy: fold the rows of `data` into those of the matrix `target`."""
-    ufunc = getattr(np, COMBINE[MODES[mode]])
-    width = target.size // len(target) if len(target) else 0
-    if not target.size:
-        return
-    flat = data.reshape(-1) if data.flags.c_contiguous else data.flat
-    if in_order and width == 1:
-        _fold_sorted_vector(ufunc, flat[:], ids, target.reshape(-1))
-        return
-    columns, elements = np.arange(width), target.reshape(-1)
-    step = max(1, CHUNK // width)
-    for k in range(0, ids.size, step):
-        rows = ids[k : k + step].astype(np.int64, copy=False)
-        new = flat[k * width : (k + rows.size) * width].reshape(-1, width)
-        if not in_order and int(rows.min()) < 0:
-            keep = rows >= 0
-            rows, new = rows[keep], new[keep]
-        if width >= ROW_BY_ROW:
-            for row, line in zip(rows.tolist(), new, strict=True):
-                ufunc(target[row], line, out=target[row])
-        else:
-            places = rows if width == 1 else (rows[:, None] * width + columns).reshape(-1)
-            ufunc.at(elements, places, new.reshape(-1))
-
-
-def _fold_sorted_vector(ufunc: Any, data: Any, ids: Any, target: Any) -> None:
-    first = np.concatenate([[0], np.flatnonzero(ids[1:] != ids[:-1]) + 1])
-    target[ids[first].astype(np.int64, copy=False)] = ufunc.reduceat(data, first, dtype=data.dtype)
 
 
 def _fold_sorted(xp: Any, data: Any, ids: Any, count: int, width: int, start: Any, mode: str) -> Any:
@@ -164,9 +129,36 @@ def counts_of_segments(
     xp: Any, data: Any, ids: Any, *given: Any, in_order: bool, num: int | None, dtype: np.dtype[Any]
 ) -> Any:
     count = n_segments(xp, ids, given[0] if given else None, num, in_order)
-    total = counted(xp, _kept(xp, xp.reshape(ids, (-1,))), None, count)
+    if xp is np:
+        total = _counted(ids, count)
+    else:
+        total = counted(xp, _kept(xp, xp.reshape(ids, (-1,))), None, count)
     shape = (count, *[1] * (data.ndim - ids.ndim))
     return xp.reshape(converted(xp, total, dtype_of(xp, dtype)), shape)
+
+
+def _counted(ids: Any, count: int) -> Any:
+    """NumPy: how often 0 to count - 1 occur, int64."""
+    flat, negative = flat_elements(ids), bool(ids.size) and int(ids.min()) < 0
+    if isinstance(flat, np.ndarray) and flat.dtype == np.int64 and not negative:
+        return np.bincount(flat, minlength=count)
+    total = np.zeros(count + 1, np.int64)  # negative ids are counted behind the last
+    for k in range(0, ids.size, FEW):
+        piece = flat[k : k + FEW].astype(np.int64)
+        if negative:
+            np.maximum(piece, -1, out=piece)
+        np.add.at(total, piece, 1)
+        del piece
+    return total[:-1]
+
+
+def counts_nbytes(ids: TensorType, made: TensorType, in_order: bool) -> int:
+    """What `counts_of_segments` takes under NumPy: a piece of ids, the counts as int64, and whether ids fall."""
+    n_rows = int(ids.size)  # type: ignore[arg-type]  # static here
+    n_segments = int(made.dims[0]) if made.is_static else n_rows  # type: ignore[arg-type]
+    piece = 8 * min(n_rows, FEW)
+    counts = 8 * n_segments if made.dtype != np.int64 else 0
+    return max(n_rows if in_order else 0, piece, counts)
 
 
 def spread_kernel(xp: Any, x: Any, ids: Any, *, out: Any = None) -> Any:

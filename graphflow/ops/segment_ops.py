@@ -12,7 +12,13 @@ from graphflow.graph import Tensor, make_node
 from graphflow.op import F, Op, Trait, declare
 from graphflow.ops.arguments import known_shape, typed
 from graphflow.ops.flat_index import CHUNK
-from graphflow.ops.segment_kernels import counts_of_segments, segment_kernel, spread_kernel
+from graphflow.ops.segment_folds import fold_nbytes
+from graphflow.ops.segment_kernels import (
+    counts_nbytes,
+    counts_of_segments,
+    segment_kernel,
+    spread_kernel,
+)
 from graphflow.types import DimLike, Shape, TensorType, dims_equal, is_floating, unknown_dim
 
 __all__ = ["SEGMENT", "SEGMENT_COUNTS", "fold", "spread"]
@@ -83,21 +89,6 @@ def _others(node: Any, x: Tensor, ids: Tensor, y: Tensor) -> Tensor:
     return others
 
 
-def _workspace(
-    inputs: Sequence[TensorType], outputs: Sequence[TensorType], in_order: bool, **attrs: Any
-) -> int:
-    """Element indices and copied rows of a piece; where each segment of a sorted vector begins, and its fold."""
-    data, ids = inputs[:2]
-    n_ids, size = int(ids.size), int(data.size)  # type: ignore[arg-type]  # static here
-    width = size // n_ids if n_ids else 0
-    pieces = (24 + 3 * data.dtype.itemsize) * min(size, max(CHUNK, width)) + 24 * min(n_ids, CHUNK)
-    if in_order:
-        pieces += n_ids
-        if width == 1:
-            pieces += (26 + 2 * data.dtype.itemsize) * n_ids
-    return pieces + int(outputs[0].dims[0]) if outputs[0].is_static else pieces + n_ids  # type: ignore[arg-type]
-
-
 SEGMENT = declare(
     Op(
         "segment",
@@ -107,7 +98,9 @@ SEGMENT = declare(
         Trait.OUT | Trait.FALLIBLE,
         dtype=lambda data, ids, *given, mode, in_order, num: TensorType(data.dtype, None),
         flops=lambda inputs, outputs, **attrs: int(inputs[0].size),
-        workspace=_workspace,
+        workspace=lambda inputs, outputs, *, mode, in_order, **attrs: fold_nbytes(
+            inputs[0], inputs[1], outputs[0], mode, in_order
+        ),
         doc="The rows of each segment folded into one: their sum, product, maximum or minimum.",
     )
 )
@@ -137,7 +130,9 @@ SEGMENT_COUNTS = declare(
         Trait.FALLIBLE,
         dtype=lambda data, ids, *given, in_order, num, dtype: TensorType(dtype, None),
         flops=lambda inputs, outputs, **attrs: int(inputs[1].size),
-        workspace=lambda inputs, outputs, **attrs: 34 * int(inputs[1].size),
+        workspace=lambda inputs, outputs, *, in_order, **attrs: counts_nbytes(
+            inputs[1], outputs[0], in_order
+        ),
         no_gradient="a number of rows changes in steps",
         doc="The number of rows in each segment, in a shape that broadcasts with their fold.",
     )
@@ -157,6 +152,14 @@ def _spread_vjp(node: Any, g: Tensor) -> tuple[Tensor | None, None]:
     return make_node(SEGMENT, (g, ids, *given), attrs).outputs[0], None
 
 
+def _spread_nbytes(inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> int:
+    """Ids as 64-bit integers; of a piece of them a copy, if they are a constant, and which are negative; strided rows."""
+    x, ids = inputs
+    count: Any = ids.size
+    wide = 0 if ids.dtype.itemsize == 8 else 8 * count
+    return int(wide + 10 * min(count, CHUNK) + (x.nbytes or 0))
+
+
 SEGMENT_SPREAD = declare(
     Op(
         "segment_spread",
@@ -165,7 +168,7 @@ SEGMENT_SPREAD = declare(
         _spread_vjp,
         Trait.OUT | Trait.FALLIBLE,
         flops=lambda inputs, outputs: 0,
-        workspace=lambda inputs, outputs: 8 * int(inputs[1].size) + 2 * CHUNK + (inputs[0].nbytes or 0),
+        workspace=_spread_nbytes,
         doc="The row that each segment id names, zeros for a negative one: the adjoint of a segment sum.",
     )
 )

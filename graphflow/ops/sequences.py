@@ -13,6 +13,7 @@ from graphflow.op import F, Op, Trait, declare, public
 from graphflow.ops.arguments import one_dim
 from graphflow.ops.constant import CONSTANT, as_tensor
 from graphflow.ops.flat_index import as_indices
+from graphflow.ops.numpy_settings import buffers_nbytes
 from graphflow.ops.philox import converted
 from graphflow.ops.views import permuted, put
 from graphflow.types import (
@@ -29,7 +30,7 @@ from graphflow.types import (
 
 __all__ = ["reverse_sequence", "sequence_mask"]
 
-BOOL = SUPPORTED["bool"]
+BOOL, INT64 = SUPPORTED["bool"], SUPPORTED["int64"]
 
 # --- sequence_mask --------------------------------------------------------------------------------
 
@@ -46,6 +47,15 @@ def _mask_kernel(xp: Any, lengths: Any, *, maxlen: int | None) -> Any:
     )
 
 
+def _mask_workspace(inputs: Any, outputs: Any, *, maxlen: Any) -> int:
+    """Lengths converted, a line of places, and buffers, as they are broadcast."""
+    converted_nbytes = 0 if inputs[0].dtype == np.int64 else 8 * int(inputs[0].size)
+    if not outputs[0].is_static:
+        return converted_nbytes
+    line = 8 * int(outputs[0].dims[-1])
+    return converted_nbytes + line + buffers_nbytes(outputs[0].size, INT64, INT64)
+
+
 SEQUENCE_MASK = declare(
     Op(
         "sequence_mask",
@@ -53,11 +63,7 @@ SEQUENCE_MASK = declare(
         _mask_kernel,
         None,
         dtype=lambda lengths, *, maxlen: BOOL,
-        workspace=lambda inputs, outputs, maxlen: (
-            8 * int(inputs[0].size)
-            + (8 * int(outputs[0].dims[-1]) if outputs[0].is_static else 0)
-            + (1 << 17)
-        ),
+        workspace=_mask_workspace,
         default_name="SequenceMask",
         doc="Which places are below a length, one row for each length.",
     )
@@ -101,20 +107,59 @@ def _infer_reverse(x: TensorType, lengths: TensorType, *, seq_axis: int, batch_a
     return x
 
 
+PIECE = 16384
+"""Elements that are turned round at a time under NumPy, unless a single place has more."""
+
+
+def _places(xp: Any, size: Any, start: int, stop: int) -> Any:
+    """Where the elements from start to stop come from, one row for each of the sizes[:, 1]."""
+    line = xp.arange(start, stop, dtype=xp.int64)
+    return xp.where(line < size, size - 1 - line, line)
+
+
+def _piece(rows: int, count: int, inner: int) -> tuple[int, int]:
+    """Rows, and places of each, that are turned round at a time."""
+    places = max(PIECE // max(inner, 1), 1)
+    return max(min(places // max(count, 1), rows), 1), max(min(places, count), 1)
+
+
+def _reverse_pieces(x: Any, size: Any, out: Any) -> None:
+    rows, count = x.shape[:2]
+    height, width = _piece(rows, count, math.prod(x.shape[2:]))
+    for top in range(0, rows, height):
+        bottom = min(top + height, rows)
+        chosen = np.arange(top, bottom)[:, None]
+        for start in range(0, count, width):
+            stop = min(start + width, count)
+            out[top:bottom, start:stop] = x[chosen, _places(np, size[top:bottom], start, stop)]
+
+
+def _reverse_workspace(inputs: Any, outputs: Any, *, seq_axis: int, batch_axis: int) -> int:
+    """Lengths converted; of a piece the places, and its elements or what the places are found from."""
+    x, lengths = inputs
+    rows, count = int(x.dims[batch_axis]), int(x.dims[seq_axis])
+    inner = int(x.size) // max(rows * count, 1)
+    height, width = _piece(rows, count, inner)
+    size = height * width
+    held: int = size * (8 + max(inner * x.dtype.itemsize, 9)) + 8 * (height + width) + 4096
+    if height > 1:
+        held += 8 * min(size, 8192)  # NumPy's own buffer, where places are broadcast
+    return held + (0 if lengths.dtype == np.int64 else 8 * rows)
+
+
 def _reverse_kernel(xp: Any, x: Any, lengths: Any, *, seq_axis: int, batch_axis: int, out: Any = None) -> Any:
     seq, batch = seq_axis % x.ndim, batch_axis % x.ndim
     count, n_rows = x.shape[seq], x.shape[batch]
     if n_rows:
         _check(int(xp.min(lengths)), int(xp.max(lengths)), count, seq)
     size = xp.reshape(converted(xp, lengths, xp.int64), (-1, 1))
-    line = xp.arange(count, dtype=xp.int64)
-    places = xp.where(line < size, size - 1 - line, line)
     order = (batch, seq, *[k for k in range(x.ndim) if k not in (batch, seq)])
     moved = permuted(xp, x, order)
     if xp is np:
         result = np.empty(x.shape, x.dtype) if out is None else out
-        permuted(np, result, order)[...] = moved[np.arange(n_rows)[:, None], places]
+        _reverse_pieces(moved, size, permuted(np, result, order))
         return result
+    places = _places(xp, size, 0, count)
     flat = xp.reshape(moved, (n_rows * count, -1)) if n_rows and count else moved
     if n_rows and count:
         rows = xp.reshape(xp.arange(n_rows, dtype=xp.int64) * count, (-1, 1))
@@ -139,9 +184,7 @@ REVERSE_SEQUENCE: Op = declare(
         lambda node, g: (make_node(REVERSE_SEQUENCE, (g, node.inputs[1]), node.attrs).outputs[0], None),
         Trait.OUT | Trait.FALLIBLE,
         flops=lambda inputs, outputs, **attrs: 0,
-        workspace=lambda inputs, outputs, seq_axis, batch_axis: (
-            (inputs[0].nbytes or 0) + 34 * int(inputs[0].dims[seq_axis]) * int(inputs[0].dims[batch_axis])
-        ),
+        workspace=_reverse_workspace,
         default_name="ReverseSequence",
         doc="The first so many elements of each sequence turned round.",
     )

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from graphflow.ops.cast import numpy_dtype
-from graphflow.ops.flat_index import CHUNK
-from graphflow.ops.order_keys import stable_order, turned
+from graphflow.ops.order_keys import PIECE, stable_order, turned
 from graphflow.ops.philox import converted
 from graphflow.ops.views import put
 from graphflow.types import TensorType, is_floating
@@ -21,8 +20,11 @@ from graphflow.types import TensorType, is_floating
 __all__ = ["argsort_kernel", "sort_kernel", "sort_workspace"]
 
 _NAN = {"float16": 0x7E00, "bfloat16": 0x7FC0}
-_BLOCK = 4 * CHUNK
-FEW_LINES = 1024
+_BLOCK = 4 * PIECE
+_FEW_ZEROS = 1 << 10
+"""Elements handled at a time where zeros of two signs are put in their order."""
+
+FEW_LINES = 256
 """Up to so many lines are searched for a zero by halving."""
 
 
@@ -87,14 +89,14 @@ def _sort_halves(x: Any, axis: int) -> None:
     """Sort 16-bit floats in place by the digits of integers in the same order."""
     flat = x.reshape(-1)
     bits = flat.view(np.int16)
-    for start in range(0, flat.size, CHUNK):
-        piece = bits[start : start + CHUNK]
-        number = flat[start : start + CHUNK]
+    for start in range(0, flat.size, PIECE):
+        piece = bits[start : start + PIECE]
+        number = flat[start : start + PIECE]
         piece[np.isnan(number)] = _NAN[x.dtype.name]
         piece[...] = turned(piece)
     x.view(np.int16).sort(axis=axis, kind="stable")
-    for start in range(0, flat.size, CHUNK):
-        piece = bits[start : start + CHUNK]
+    for start in range(0, flat.size, PIECE):
+        piece = bits[start : start + PIECE]
         piece[...] = turned(piece)
 
 
@@ -102,8 +104,8 @@ def _turn_round(x: Any, axis: int) -> None:
     """Reverse an axis of a C-contiguous array in place, piece by piece."""
     count, after = x.shape[axis], math.prod(x.shape[axis:][1:])
     blocks = x.reshape(-1, count, after)
-    step = max(1, CHUNK // (count * after))
-    width = max(1, CHUNK // (min(step, len(blocks)) * after))
+    step = max(1, PIECE // (count * after))
+    width = max(1, PIECE // (min(step, len(blocks)) * after))
     for first in range(0, len(blocks), step):
         block = blocks[first : first + step]
         for k in range(0, count // 2, width):
@@ -142,11 +144,11 @@ def _has_negative_zero(x: Any) -> bool:
 def _restore_zeros(x: Any, result: Any) -> None:
     """Put the zeros of each line of `result` (the last axis) in the order that they have in the same line of `x`."""
     count = x.shape[-1]
-    if count > CHUNK:
+    if count > _FEW_ZEROS:
         for lead in np.ndindex(x.shape[:-1]):
             _restore_in_line(x[lead], result[lead])
         return
-    step = CHUNK // count
+    step = _FEW_ZEROS // count
     for k in range(0, x.size, step * count):
         whole = slice(k, k + step * count)
         lines, source = result.flat[whole], x.flat[whole]
@@ -157,13 +159,13 @@ def _restore_zeros(x: Any, result: Any) -> None:
 def _restore_in_line(x: Any, result: Any) -> None:
     """The same for one long line, piece by piece: the zeros of the result stand together."""
     place = 0
-    for k in range(0, x.size, CHUNK):
-        found = np.flatnonzero(result[k : k + CHUNK] == 0)
+    for k in range(0, x.size, _FEW_ZEROS):
+        found = np.flatnonzero(result[k : k + _FEW_ZEROS] == 0)
         if found.size:
             place = k + int(found[0])
             break
-    for k in range(0, x.size, CHUNK):
-        piece = x[k : k + CHUNK]
+    for k in range(0, x.size, _FEW_ZEROS):
+        piece = x[k : k + _FEW_ZEROS]
         zeros = piece[piece == 0]
         result[place : place + zeros.size] = zeros
         place += zeros.size
@@ -179,8 +181,10 @@ def sort_workspace(x: TensorType, axis: int, descending: bool) -> int:
     zeros = 0
     if is_floating(x.dtype):
         lines = 64 * min(FEW_LINES, size // max(count, 1))
-        zeros = max(min(size, CHUNK) * (4 * each + 12), min(size, _BLOCK), lines)
-    piece = min(size, max(CHUNK, 2 * math.prod(dims[axis:][1:]))) * each
+        zeros = max(min(size, _FEW_ZEROS) * (4 * each + 2), min(size, _BLOCK), lines)
+        if each == 2:
+            zeros = max(zeros, 8 * min(size, PIECE))
+    piece = min(size, max(PIECE, 2 * math.prod(dims[axis:][1:]))) * each
     return max(line, zeros, 2 * piece if descending else 0)
 
 

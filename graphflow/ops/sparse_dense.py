@@ -96,7 +96,10 @@ SPARSE_TO_DENSE = declare(
         Trait.FALLIBLE,
         flops=lambda inputs, outputs, **attrs: int(inputs[0].size) if attrs["repeats"] == "add" else 0,
         workspace=lambda inputs, outputs, **attrs: (
-            scatter_workspace(int(inputs[0].size), inputs[0]) + 48 * int(inputs[0].size)
+            scatter_workspace(
+                [inputs[1]] * len(outputs[0].dims), inputs[0], outputs[0].dims, 0, attrs["repeats"]
+            )
+            + 48 * int(inputs[0].size)
         ),
         dtype=lambda values, *rest, **attrs: TensorType(values.dtype, attrs["shape"]),
         takes_strings=True,

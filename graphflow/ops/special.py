@@ -36,7 +36,7 @@ ERF = _special(
     "erf",
     "erf(x0)",
     lambda node, g: (g * _gaussian(node.inputs[0]),),
-    Blockwise("erf", erf_double, erf_single, (14, 6.25)),
+    Blockwise("erf", erf_double, erf_single, (13, 4.25)),
     "Error function.",
     30,
 )
@@ -44,7 +44,7 @@ ERFC = _special(
     "erfc",
     "erfc(x0)",
     lambda node, g: (-g * _gaussian(node.inputs[0]),),
-    Blockwise("erfc", erfc_double, erfc_single, (14, 5.25)),
+    Blockwise("erfc", erfc_double, erfc_single, (13, 3.25)),
     "One minus the error function.",
     40,
 )
@@ -52,7 +52,7 @@ ERFINV = _special(
     "erfinv",
     "erfinv(x0)",
     lambda node, g: (g * F.exp(F.square(node.outputs[0])) / _SLOPE,),
-    Blockwise("erfinv", erfinv_double),
+    Blockwise("erfinv", erfinv_double, temporaries=(12, 12)),
     "Inverse of the error function.",
     60,
 )
@@ -60,7 +60,7 @@ LGAMMA = _special(
     "lgamma",
     "lgamma(x0)",
     lambda node, g: (g * digamma(node.inputs[0]),),
-    Blockwise("gammaln", lgamma_double),
+    Blockwise("gammaln", lgamma_double, temporaries=(16, 16)),
     "Logarithm of the magnitude of the gamma function.",
     80,
 )
@@ -68,7 +68,7 @@ DIGAMMA = _special(
     "digamma",
     "digamma(x0)",
     lambda node, g: (g * polygamma(1, node.inputs[0]),),
-    Blockwise("digamma", digamma_double),
+    Blockwise("digamma", digamma_double, temporaries=(14, 14)),
     "Derivative of lgamma.",
     60,
 )
@@ -78,7 +78,7 @@ def _infer_polygamma(x: TensorType, *, n: int) -> TensorType:
     return x
 
 
-_POLYGAMMA = Blockwise("polygamma", polygamma_double)
+_POLYGAMMA = Blockwise("polygamma", polygamma_double, temporaries=(12, 12))
 POLYGAMMA = unary(
     "polygamma",
     "polygamma(n, x0)",

@@ -37,28 +37,28 @@ def _i1e_vjp(node: Any, g: Tensor) -> tuple[Any]:
 
 I0 = special(
     "bessel_i0",
-    Blockwise("i0", i0_double),
+    Blockwise("i0", i0_double, temporaries=(7.5, 7.5)),
     lambda node, g: (g * bessel_i1(node.inputs[0]),),
     flops_each=100,
     doc="Modified Bessel function of order 0.",
 )
 I1 = special(
     "bessel_i1",
-    Blockwise("i1", i1_double),
+    Blockwise("i1", i1_double, temporaries=(7.5, 7.5)),
     _i1_vjp,
     flops_each=100,
     doc="Modified Bessel function of order 1.",
 )
 I0E = special(
     "bessel_i0e",
-    Blockwise("i0e", i0e_double),
+    Blockwise("i0e", i0e_double, temporaries=(6.5, 6.5)),
     _i0e_vjp,
     flops_each=120,
     doc="Modified Bessel function of order 0, times exp(-|x|).",
 )
 I1E = special(
     "bessel_i1e",
-    Blockwise("i1e", i1e_double),
+    Blockwise("i1e", i1e_double, temporaries=(6.5, 6.5)),
     _i1e_vjp,
     flops_each=120,
     doc="Modified Bessel function of order 1, times exp(-|x|).",

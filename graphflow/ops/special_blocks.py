@@ -25,12 +25,11 @@ class SeveralBlockwise:
 
     function: takes float64 blocks of one length, leaves them as they are, and gives a new one.
     special_name: the name in `cupyx.scipy.special`; None if it has none: the operands then go through the host.
-    temporaries: how many float64 blocks `function` holds at most, measured; for the forecast.
+    temporaries: how many float64 blocks `function` makes at most, whatever the elements are: measured where all but a
+        few are on the branch that makes most; for the forecast.
     """
 
-    def __init__(
-        self, special_name: str | None, function: Callable[..., Any], temporaries: float = 32
-    ) -> None:
+    def __init__(self, special_name: str | None, function: Callable[..., Any], temporaries: float) -> None:
         self.special_name = special_name
         self.function = function
         self.temporaries = temporaries
@@ -76,9 +75,10 @@ class SeveralBlockwise:
         return out
 
     def workspace(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...], **attrs: Any) -> int:
-        """Bytes of the temporaries of one block."""
+        """Bytes of one block's temporaries on the worst branch, and of its copies: converted, strided, broadcast."""
+        copies = len(inputs) + (outputs[0].dtype != np.float64)
         elements = (outputs[0].nbytes or 0) // outputs[0].dtype.itemsize
-        return 16384 + int(min(BLOCK, elements) * 8 * self.temporaries)
+        return 16384 + int(min(BLOCK, elements) * 8 * (self.temporaries + copies))
 
     def __repr__(self) -> str:
         return f"SeveralBlockwise({self.function.__name__})"

@@ -35,14 +35,14 @@ def _gamma_vjp(sign: float) -> Any:
 
 IGAMMA = special(
     "igamma",
-    SeveralBlockwise("gammainc", gamma_p_double),
+    SeveralBlockwise("gammainc", gamma_p_double, 21),
     _gamma_vjp(1.0),
     flops_each=800,
     doc="Lower regularised incomplete gamma function.",
 )
 IGAMMAC = special(
     "igammac",
-    SeveralBlockwise("gammaincc", gamma_q_double),
+    SeveralBlockwise("gammaincc", gamma_q_double, 21),
     _gamma_vjp(-1.0),
     flops_each=800,
     doc="Upper regularised incomplete gamma function.",
@@ -58,7 +58,7 @@ def _slope_vjp(node: Any, g: Tensor) -> tuple[Any, Tensor]:
 
 VARIATE_SLOPE = special(
     "gamma_variate_slope",
-    SeveralBlockwise(None, variate_slope_double),
+    SeveralBlockwise(None, variate_slope_double, 24),
     _slope_vjp,
     flops_each=1200,
     doc="How a gamma variate moves with its shape parameter while its probability stays.",
@@ -114,7 +114,7 @@ def _betainc_vjp(node: Any, g: Tensor) -> tuple[Any, Any, Tensor]:
 
 BETAINC: Op = special(
     "betainc",
-    SeveralBlockwise("betainc", betainc_double),
+    SeveralBlockwise("betainc", betainc_double, 35),
     _betainc_vjp,
     flops_each=2000,
     doc="Regularised incomplete beta function.",
@@ -171,7 +171,11 @@ def _zeta_vjp(node: Any, g: Tensor) -> tuple[Any, Tensor]:
 
 
 ZETA: Op = special(
-    "zeta", SeveralBlockwise("zeta", zeta_double), _zeta_vjp, flops_each=600, doc="Hurwitz's zeta function."
+    "zeta",
+    SeveralBlockwise("zeta", zeta_double, 12),
+    _zeta_vjp,
+    flops_each=600,
+    doc="Hurwitz's zeta function.",
 )
 
 

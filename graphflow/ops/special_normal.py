@@ -32,35 +32,35 @@ def _density(x: Tensor) -> Any:
 
 ERFCX = special(
     "erfcx",
-    Blockwise("erfcx", erfcx_double),
+    Blockwise("erfcx", erfcx_double, temporaries=(18, 18)),
     lambda node, g: (g * (2 * node.inputs[0] * node.outputs[0] - 2 / math.sqrt(math.pi)),),
     flops_each=60,
     doc="exp(x²) erfc(x).",
 )
 NDTR = special(
     "ndtr",
-    Blockwise("ndtr", ndtr_double),
+    Blockwise("ndtr", ndtr_double, temporaries=(17.5, 17.5)),
     lambda node, g: (g * _density(node.inputs[0]),),
     flops_each=60,
     doc="The normal distribution function.",
 )
 LOG_NDTR = special(
     "log_ndtr",
-    Blockwise("log_ndtr", log_ndtr_double),
+    Blockwise("log_ndtr", log_ndtr_double, temporaries=(18.5, 18.5)),
     lambda node, g: (g * (math.sqrt(2 / math.pi) / erfcx(node.inputs[0] * -_ROOT_HALF)),),
     flops_each=80,
     doc="The logarithm of the normal distribution function.",
 )
 NDTRI = special(
     "ndtri",
-    Blockwise("ndtri", ndtri_double),
+    Blockwise("ndtri", ndtri_double, temporaries=(11, 11)),
     lambda node, g: (g * (F.exp(F.square(node.outputs[0]) * 0.5) * math.sqrt(2 * math.pi)),),
     flops_each=60,
     doc="The inverse of the normal distribution function.",
 )
 LOGIT = special(
     "logit",
-    Blockwise("logit", logit_double),
+    Blockwise("logit", logit_double, temporaries=(6.5, 6.5)),
     lambda node, g: (g / (node.inputs[0] * (1 - node.inputs[0])),),
     flops_each=40,
     doc="log(p / (1 - p)).",

@@ -23,7 +23,7 @@ from graphflow.ops.flat_index import (
     split_points,
 )
 from graphflow.ops.scatter_ops import scatter_add_like, scatter_along_like
-from graphflow.ops.take_kernels import take_along_kernel, take_kernel, take_workspace
+from graphflow.ops.take_kernels import take_along_kernel, take_along_workspace, take_kernel, take_workspace
 from graphflow.types import TensorType, as_dtype, as_index, broadcast_shapes, normalize_axis
 
 __all__ = ["gather", "gather_nd", "one_hot", "take", "take_along_axis"]
@@ -144,9 +144,7 @@ TAKE_ALONG_AXIS = declare(
         lambda node, g: (scatter_along_like(node.inputs[0], g, node.inputs[1], node.attrs["axis"]), None),
         Trait.FALLIBLE,
         flops=lambda inputs, outputs, axis: 0,
-        workspace=lambda inputs, outputs, axis: (
-            0 if inputs[1].dtype.name == "int64" else 8 * int(inputs[1].size)
-        ),
+        workspace=take_along_workspace,
         doc="One element for each index, the other coordinates being its own.",
     )
 )

@@ -15,7 +15,6 @@ import numpy as np
 from graphflow.ops.cast import dtype_of
 from graphflow.ops.philox import converted
 from graphflow.ops.tap_positions import (
-    CHUNK,
     lines_of,
     places_of,
     positions,
@@ -115,12 +114,12 @@ def _taps_of(inputs: Sequence[TensorType], outputs: Sequence[TensorType], attrs:
 
 
 def move_workspace(inputs: Sequence[TensorType], outputs: Sequence[TensorType], **attrs: Any) -> int:
-    """Bytes of positions and table, and of a piece of what is not contiguous."""
+    """Bytes of positions and table."""
     taps = inputs[1]
     if not taps.size:
         return 0
     table = 16 * _taps_of(inputs, outputs, attrs)
-    return positions_nbytes(taps) + table + CHUNK * (inputs[0].dtype.itemsize + taps.dtype.itemsize)
+    return positions_nbytes(taps) + table
 
 
 # --- positions as numbers -------------------------------------------------------------------------
@@ -168,4 +167,4 @@ def positions_workspace(inputs: Sequence[TensorType], outputs: Sequence[TensorTy
     if not taps.size:
         return 0
     table = 16 * _taps_of(inputs, outputs, attrs)
-    return positions_nbytes(taps) + table + CHUNK * (8 + taps.dtype.itemsize)
+    return positions_nbytes(taps) + table

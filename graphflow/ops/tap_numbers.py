@@ -7,7 +7,7 @@ first counts, as in TensorFlow and PyTorch; NaN counts as the largest.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -121,18 +121,33 @@ def _taps_anywhere(xp: Any, x: Any, y: Any, taps: Sequence[Tap], dtype: np.dtype
     return result
 
 
-def _stages(
-    x: TensorType, axes: Axes, windows: Windows, step: int
-) -> Iterator[tuple[TensorType, TensorType]]:
-    """The inputs and outputs of the axes that are looked at by themselves, for one piece."""
+def _matches_nbytes(x: TensorType, axes: Axes, windows: Windows) -> int:
+    """What `_first_matches` takes: two masks, where NaN is, and buffers."""
+    shape: Any = list(x.dims)
+    for axis, window in zip(axes, windows, strict=True):
+        shape[axis] = starts_along(shape[axis], window)[1]
+    masks = 3 if is_floating(x.dtype) else 2
+    return masks * int(math.prod(shape)) + ufunc_nbytes(x)
+
+
+def _numbered_nbytes(x: TensorType, axes: Axes, windows: Windows, width: int) -> int:
+    """What `_numbered` takes for one piece. width: bytes of a number."""
     sizes: Any = list(x.dims)
-    if 0 not in axes:
-        sizes[0] = step
-    while _are_many(sizes, axes, windows):
-        source = TensorType(x.dtype, tuple(sizes))
-        sizes[axes[-1]] = starts_along(sizes[axes[-1]], windows[-1])[1]
-        axes, windows = axes[:-1], windows[:-1]
-        yield source, TensorType(x.dtype, tuple(sizes))
+    if not _are_many(sizes, axes, windows):
+        return _matches_nbytes(x, axes, windows)
+    own: dict[str, Any] = {"axes": axes[-1:], "windows": windows[-1:]}
+    sizes[axes[-1]] = starts_along(sizes[axes[-1]], windows[-1])[1]
+    rows = TensorType(x.dtype, tuple(sizes))
+    for axis, window in zip(axes[:-1], windows[:-1], strict=True):
+        sizes[axis] = starts_along(sizes[axis], window)[1]
+    count: int = math.prod(rows.dims)  # type: ignore[arg-type]  # static
+    taps = len(taps_range(x.dims[axes[-1]], windows[-1]))  # type: ignore[arg-type]  # static
+    which = TensorType(np.dtype(_narrow(taps)), tuple(sizes))
+    first = max(max_pool_workspace([x], [rows], rank=None, **own), count + _matches_nbytes(x, **own))
+    last = positions_nbytes(which) + (2 + width) * min(CHUNK, math.prod(sizes))
+    deeper = _numbered_nbytes(rows, axes[:-1], windows[:-1], which.dtype.itemsize)
+    below: int = count + int(which.nbytes or 0) + max(deeper, last)
+    return int(rows.nbytes or 0) + max(first, below)
 
 
 def taps_workspace(
@@ -145,21 +160,10 @@ def taps_workspace(
 ) -> int:
     """Bytes of the masks of one piece, and of what is found along each axis that is looked at by itself."""
     x, y = inputs[0], outputs[0]
-    sizes: Any = y.dims
+    sizes: Any = list(x.dims)
     if not y.size:
         return 0
     places = places_of(axes, y.rank)
-    step = _step(sizes, places)
-    each = step * int(math.prod(sizes[1:])) if 0 not in places else int(math.prod(sizes))
-    nbytes = 7 * each + ufunc_nbytes(x)
-    for k, (source, rows) in enumerate(_stages(x, places, windows, step)):
-        last = len(places) - 1 - k
-        own: dict[str, Any] = {
-            "axes": places[last : last + 1],
-            "windows": windows[last : last + 1],
-            "rank": None,
-        }
-        size: Any = rows.size
-        nbytes += int(rows.nbytes or 0) + 8 * size + 4 * each + max_pool_workspace([source], [rows], **own)
-        nbytes += positions_nbytes(y) + 24 * min(CHUNK, each)
-    return nbytes
+    if 0 not in places:
+        sizes[0] = _step(y.dims, places)  # type: ignore[arg-type]  # static
+    return _numbered_nbytes(TensorType(x.dtype, tuple(sizes)), places, windows, y.dtype.itemsize)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from graphflow.ops.numpy_settings import BUFFER
 from graphflow.ops.window_plans import AxisWindow, starts_along, taps_range
 from graphflow.types import TensorType
 
@@ -48,11 +49,15 @@ def lines_of(
     full: Sequence[int], axes: Sequence[int], windows: Sequence[AxisWindow]
 ) -> list[np.ndarray[Any, Any]]:
     """For each axis of the output where its windows begin, in elements of the flattened input."""
-    strides = _strides(full)
-    lines = [np.arange(n) * step for n, step in zip(full, strides, strict=True)]
-    for axis, window in zip(axes, windows, strict=True):
-        start, count = starts_along(full[axis], window)
-        lines[axis] = (np.arange(count) * window[1] + start) * strides[axis]
+    of_axes = dict(zip(axes, windows, strict=True))
+    lines = []
+    for axis, (n, step) in enumerate(zip(full, _strides(full), strict=True)):
+        window = of_axes.get(axis)
+        start, count = (0, n) if window is None else starts_along(n, window)
+        line = np.arange(count)
+        line *= step if window is None else window[1] * step
+        line += start * step
+        lines.append(line)
     return lines
 
 
@@ -97,9 +102,11 @@ def positions(
 
 
 def positions_nbytes(y: TensorType) -> int:
-    """Bytes of the positions of one piece, and of the sums that they are made of."""
+    """Bytes of the positions of one piece, of its taps as NumPy wants indices, and of the sums that they are made of."""
     sizes: Any = y.dims
     cut = _split(sizes)
     inner, outer = max(math.prod(sizes[cut:]), 1), math.prod(sizes[:cut])
     rows = max(1, min(CHUNK // inner, outer))
-    return int(8 * (2 * rows * inner + 3 * inner + 3 * outer + sum(sizes))) + 4096
+    last = max(sizes[-1], 1)
+    making = inner // last + 2 * min(inner, BUFFER)
+    return int(8 * (max(2 * rows * inner, making) + inner + outer + sum(sizes))) + 4096

@@ -9,10 +9,14 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from graphflow.graph import Tensor
 from graphflow.op import F, public
+from graphflow.ops.blockwise import along_blocks
 from graphflow.ops.cast import numpy_dtype
 from graphflow.ops.ufunc import Ufunc, binary, floats, node1, node2, reals2, unary, unbroadcast
+from graphflow.types import TensorType
 
 __all__ = [
     "acos",
@@ -66,6 +70,10 @@ def _expm1_kernel(xp: Any, x: Any, *, out: Any = None) -> Any:
     """Complex numbers whose exponential is infinite, or no number, go by exp(x) - 1, which has C99's values there."""
     if numpy_dtype(x).kind != "c":
         return _EXPM1(xp, x, out=out)
+    if xp is np:
+        result = np.empty(x.shape, x.dtype) if out is None else out
+        along_blocks((x,), result, _complex_expm1, _BLOCK)
+        return result
     result = xp.expm1(x)
     beyond = xp.logical_not(xp.isfinite(result))
     if bool(xp.any(beyond)):
@@ -76,14 +84,31 @@ def _expm1_kernel(xp: Any, x: Any, *, out: Any = None) -> Any:
     return out
 
 
+def _complex_expm1(x: Any, out: Any) -> None:
+    result = np.expm1(x)
+    beyond = np.logical_not(np.isfinite(result))
+    if beyond.any():
+        result = np.where(beyond, np.exp(x) - 1, result)
+    out[...] = result
+
+
+_BLOCK = 1024
+"""Elements of a block: what it takes is little even beside a result of some 100 KiB."""
+
+
+def _expm1_nbytes(inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> int:
+    """Of a block of complex numbers the result in two forms, and which elements go by the second."""
+    elements: Any = outputs[0].size  # an int by now
+    each = 4 * outputs[0].dtype.itemsize + 1
+    return each * int(min(elements, _BLOCK)) if outputs[0].dtype.kind == "c" else 0
+
+
 EXPM1 = unary(
     "expm1",
     "expm1(x0)",
     lambda node, g: (g * F.conj(node.outputs[0] + 1),),
     kernel=_expm1_kernel,
-    workspace=lambda inputs, outputs: (
-        4 * (outputs[0].nbytes or 0) + int(outputs[0].size) if outputs[0].dtype.kind == "c" else 0
-    ),
+    workspace=_expm1_nbytes,
     flops_each=25,
     doc="exp(x) - 1, exact near 0.",
 )

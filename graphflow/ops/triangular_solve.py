@@ -134,16 +134,21 @@ def _flops(inputs: Sequence[TensorType], outputs: Sequence[TensorType], **attrs:
 def _workspace(
     inputs: Sequence[TensorType], outputs: Sequence[TensorType], *, adjoint: bool, **attrs: bool
 ) -> int:
-    """Of a block: its right side, its part of the matrix, and their copies for LAPACK. `trsm` needs nothing."""
+    """Of a block: its part of the matrix, with ones on its diagonal beside it, and its solution; from the second block
+    on its right side too. `trsm` needs a number for the place of each matrix.
+    """
     matrix, rhs = inputs
     n, k = int(rhs.dims[-2]), int(rhs.dims[-1])  # type: ignore[arg-type]  # static by then
     if n > SMALL and has_routine("cblas_*trsm", matrix.dtype):
-        return n * n * matrix.dtype.itemsize if adjoint and matrix.dtype.kind == "c" else 0
+        places = 16 * (int(outputs[0].size) // max(n * k, 1))  # type: ignore[arg-type]  # static by then
+        return places + (n * n * matrix.dtype.itemsize if adjoint and matrix.dtype.kind == "c" else 0)
     rows = min(n, BLOCK)
     nbytes = matrix.dtype.itemsize
     stack = int(outputs[0].size) // max(n * k, 1)  # type: ignore[arg-type]  # static by then
     own = int(matrix.size) // max(n * n, 1)  # type: ignore[arg-type]  # static by then
-    total = (stack * 3 * rows * k + own * 2 * rows * rows + rows * (rows + k)) * nbytes
+    part, solved = own * rows * rows, stack * rows * k
+    total = part + max(part if attrs["unit_diagonal"] else 0, solved) + (2 * solved if n > BLOCK else 0)
+    total = (total + rows * (rows + k)) * nbytes
     if adjoint and matrix.dtype.kind == "c":
         total += int(matrix.nbytes or 0)
     return total

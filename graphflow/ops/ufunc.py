@@ -20,6 +20,7 @@ from graphflow.op import F, Op, Trait, declare
 from graphflow.ops.arguments import typed
 from graphflow.ops.cast import cast
 from graphflow.ops.constant import as_tensor, promoted
+from graphflow.ops.numpy_settings import broadcast_nbytes
 from graphflow.types import (
     SUPPORTED,
     TensorType,
@@ -192,7 +193,7 @@ def binary(
         flops_each=flops_each,
         infer=infer,
         dtype=dtype,
-        workspace=workspace,
+        workspace=broadcast_nbytes if workspace is None else workspace,
         traits=traits,
         default_name=default_name,
     )

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from graphflow.ops.numpy_settings import buffers_nbytes
 from graphflow.ops.window import AxisPadding, output_size, pads_of, span_of
 from graphflow.types import TensorType
 
@@ -25,6 +26,7 @@ __all__ = [
     "Plan",
     "Tap",
     "counts_along",
+    "is_inside",
     "plan_of",
     "starts_along",
     "taps_along",
@@ -41,8 +43,8 @@ Key: TypeAlias = tuple[Any, ...]
 CHUNK_NBYTES = 1 << 20
 """Bytes of input that are handled at a time, so that what lies between two passes stays in the cache."""
 
-_UFUNC_BUFFER = 8192
-"""Elements of each operand: NumPy's default `bufsize`."""
+FEW_WINDOWS = 256
+"""Windows whose taps are counted at a time, where they reach into the padding: so many take next to no memory."""
 
 SEPARATE_NBYTES = 1 << 23
 """Above so many bytes between two passes, for one entry of the first axis, not too many taps are walked at once."""
@@ -82,8 +84,7 @@ class Plan:
 
 def ufunc_nbytes(t: TensorType) -> int:
     """Bytes of the buffers that NumPy allocates for a call on slices of arrays of that type, whether it needs them or not."""
-    size: Any = t.size
-    return int(3 * min(_UFUNC_BUFFER, size) * max(t.dtype.itemsize, 4)) + 2048
+    return 3 * max(buffers_nbytes(t.size, t.dtype), buffers_nbytes(t.size, np.dtype(np.float32)))
 
 
 # --- one axis -------------------------------------------------------------------------------------
@@ -118,14 +119,28 @@ def taps_along(n: int, window: AxisWindow) -> list[tuple[slice, slice, bool]]:
     return found
 
 
-def counts_along(n: int, window: AxisWindow) -> np.ndarray[Any, Any]:
-    """How many taps of each window along one axis of size `n` are inside the input: int64[windows]."""
+def counts_along(n: int, window: AxisWindow, dtype: Any = np.int64) -> np.ndarray[Any, Any]:
+    """How many taps of each window along one axis of size `n` are inside the input: [windows]."""
     k, stride, dilation, _ = window
-    start, out = starts_along(n, window)
-    starts = start + stride * np.arange(out)
-    outside = np.where(starts < 0, np.minimum(k, -(starts // dilation)), 0)
-    inside: np.ndarray[Any, Any] = np.maximum(np.minimum(k, (n - 1 - starts) // dilation + 1) - outside, 0)
-    return inside
+    origin, out = starts_along(n, window)
+    counts = np.full(out, k, dtype)
+    low = min(out, max(0, -(origin // stride)))  # windows before it begin in the padding
+    high = max(
+        low, min(out, (n - 1 - (k - 1) * dilation - origin) // stride + 1)
+    )  # from it on, they end there
+    for first in (*range(0, low, FEW_WINDOWS), *range(high, out, FEW_WINDOWS)):
+        last = min(first + FEW_WINDOWS, low if first < low else out)
+        starts = origin + stride * np.arange(first, last)
+        outside = np.where(starts < 0, np.minimum(k, -(starts // dilation)), 0)
+        counts[first:last] = np.maximum(np.minimum(k, (n - 1 - starts) // dilation + 1) - outside, 0)
+    return counts
+
+
+def is_inside(n: int, window: AxisWindow) -> bool:
+    """Whether all taps of all windows along one axis of size `n` are inside the input."""
+    k, stride, dilation, _ = window
+    origin, out = starts_along(n, window)
+    return out <= 0 or (origin >= 0 and origin + (out - 1) * stride + (k - 1) * dilation < n)
 
 
 def starts_along(n: int, window: AxisWindow) -> tuple[int, int]:

@@ -9,6 +9,7 @@ import numpy as np
 from graphflow.graph import Node, Tensor, detached
 from graphflow.op import Trait
 from graphflow.ops.constant import CONSTANT, Literal
+from graphflow.ops.numpy_settings import kernel_settings
 from graphflow.subgraph import Subgraph
 
 __all__ = ["FOLD_NBYTES", "all_static", "can_fold", "fold_constants"]
@@ -80,7 +81,7 @@ def _stand_in(t: Tensor) -> np.ndarray[Any, Any]:
 
 
 def _folded(node: Node) -> Tensor | None:
-    with np.errstate(all="ignore"):
+    with kernel_settings():
         value = node.op.kernel(np, *[_stand_in(t) for t in node.inputs], **node.attrs)  # type: ignore[misc]
     if node.op.is_view and value.ndim and not value.flags.c_contiguous:
         return None  # what reads a strided view may add in another order

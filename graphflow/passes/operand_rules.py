@@ -41,10 +41,11 @@ def combined(*tables: OperandRules) -> OperandRules:
     return result
 
 
-def _extended(rules: OperandRules, more: OperandRules) -> OperandRules:
-    """`combined` of a large table and a small one, in the time that the small one takes."""
-    rows = {op: rules[op] for op in more if op in rules}
-    return {**rules, **combined(rows, more)}
+def _extended(rules: OperandRules, more: OperandRules, subgraph: Subgraph) -> OperandRules:
+    """`combined` of two tables, as far as the subgraph's ops go: most small graphs have few that `more` speaks of."""
+    wanted = {op: more[op] for op in {node.op.name: None for node in subgraph.nodes} if op in more}
+    rows = {op: rules[op] for op in wanted if op in rules}
+    return {**rules, **combined(rows, wanted)} if wanted else rules
 
 
 def apply_operand_rules(
@@ -89,7 +90,7 @@ def apply_operand_rules(
 
     for _ in range(_MOST_ROUNDS):
         if counted is not None:
-            table = _extended(rules, counted(Readers(subgraph)))
+            table = _extended(rules, counted(Readers(subgraph)), subgraph)
         changed = subgraph.rewrite(replace, lambda: fired[0])
         if changed is subgraph:
             break

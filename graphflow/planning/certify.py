@@ -179,7 +179,11 @@ class _Walk:
             if not fits and not i.is_view:
                 self.fail(f"${slot}, a {kind.value}, is written")
             if reuses := slot in i.inputs and (i.op.in_place or is_copy or i.op.name == "fused"):
-                free = i.attrs["body"].reuses[n] if i.op.name == "fused" else range(len(i.inputs))
+                free = (
+                    i.attrs["body"].reuses[n]
+                    if i.op.name == "fused"
+                    else range(i.op.n_donors or len(i.inputs))
+                )
                 reuses = all(s == slot and m in free for m, s in enumerate(i.inputs) if self.root[s] == slot)
             is_made = not i.bodies or i.used[n] or n < i.attrs.get("n_carry", self.made)
             if is_made and not (i.is_view and self.users[slot]):

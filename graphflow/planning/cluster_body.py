@@ -8,6 +8,7 @@ from typing import Any
 from graphflow.graph import Node, Tensor
 from graphflow.ops.fused import ClusterBody, Step, row_nbytes
 from graphflow.ops.product_panels import bounds, row_panel_count
+from graphflow.planning.workspace import workspace_nbytes
 from graphflow.types import STRING, TensorType, normalize_axes
 
 __all__ = [
@@ -190,9 +191,10 @@ def _hidden_nbytes(
 
     most = 0
     for k, s in enumerate(steps):
-        if s.op.workspace is not None and s.kind != "view":
-            out = part(len(inputs) + k)
-            most = max(most, s.op.workspace([part(v) for v in s.inputs], [out], **s.attrs))
+        if s.kind != "view":
+            shows = [v for v in s.inputs if v >= len(inputs) and steps[v - len(inputs)].kind == "view"]
+            parts = [part(v) for v in s.inputs], [part(len(inputs) + k)]
+            most = max(most, workspace_nbytes(s.op, *parts, s.attrs, not shows))
     return most
 
 

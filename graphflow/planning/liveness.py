@@ -14,6 +14,7 @@ from graphflow.graph import Node, Tensor
 from graphflow.op import Op
 from graphflow.ops.fused import FUSED
 from graphflow.planning.order import OrderProblem
+from graphflow.planning.workspace import workspace_nbytes
 from graphflow.planning.writes import Write, write_last
 from graphflow.subgraph import Subgraph
 from graphflow.types import STRING, Dim, TensorType
@@ -145,8 +146,9 @@ class _Builder:
             made: tuple[int, ...] = ()
             taken: tuple[int, ...] = ()
             if sort == _CALL or (sort == _VIEW and not self._shows(node)):
-                if op.workspace is not None:
-                    self._add_workspace(task, node)
+                strided = bool(self.views) and not all(self.views.get(t, True) for t in node.inputs)
+                if op.workspace is not None or strided:
+                    self._add_workspace(task, node, strided)
                 if node not in into_variables:
                     made = self._made(node)
                     if op.in_place and used:
@@ -267,7 +269,7 @@ class _Builder:
             if node.op is FUSED:
                 donors = tuple([node.inputs[d] for d in node.attrs["body"].reuses[k]])
             elif self.size_of[t.type] >= REUSED_NBYTES:
-                donors = node.inputs
+                donors = node.op.donors(node.inputs)
             else:
                 continue
             for x in donors:
@@ -300,12 +302,15 @@ class _Builder:
             self.root[t] = self.current[handle] = held
         return ((held,) if copies else ()), copies
 
-    def _add_workspace(self, task: int, node: Node) -> None:
-        rule = node.op.workspace
+    def _add_workspace(self, task: int, node: Node, strided: bool) -> None:
         inputs = [t.type for t in node.inputs]
         outputs = [t.type for t in node.outputs]
-        if rule is not None and all(self._size(t) >= 0 for t in (*inputs, *outputs)):
-            self.workspace[task] = rule(inputs, outputs, **node.attrs)
+        for t in (*inputs, *outputs):
+            if self._size(t) < 0:
+                return
+        hidden = workspace_nbytes(node.op, inputs, outputs, node.attrs, not strided)
+        if hidden:
+            self.workspace[task] = hidden
 
 
 def _speaks_of_sizes(node: Node) -> bool:

@@ -188,7 +188,7 @@ def _may_overwrite(old: Tensor, producer: Node | None, begin: int, ends: dict[Te
         end == begin
         and producer is not None
         and producer.op.in_place
-        and any(t is old for t in producer.inputs)
+        and any(t is old for t in producer.op.donors(producer.inputs))
         and all(t is old or not _is_view_of(t, old) for t in producer.inputs)
     )
 

@@ -63,7 +63,6 @@ class _Decoder:
             tuple[str, Any], Node
         ] = {}  # stand-ins for forward nodes that are not in the file
         self._known: set[str] = set()
-        self._signatures: dict[Any, Mapping[str, tuple[type, ...]]] = {}
 
     def fill(self, graph: Graph) -> None:
         """Make everything."""
@@ -225,11 +224,7 @@ class _Decoder:
 
     def _check_attrs(self, op: Op, n_inputs: int, attrs: Mapping[str, Any]) -> None:
         """Raise FormatError for an attribute that the op lacks, is missing, or is of another type than it takes."""
-        key = (op, n_inputs, tuple(attrs))
-        known = self._signatures.get(key)
-        if known is None:
-            known = self._signatures[key] = attribute_types(op, n_inputs, attrs)
-        for name, types in known.items():
+        for name, types in attribute_types(op, n_inputs, tuple(attrs)).items():
             if type(attrs[name]) not in types:
                 wanted = " or ".join(t.__name__ for t in types)
                 raise FormatError(f"attribute {name!r} must be {wanted}, not {shorten(attrs[name])}")

@@ -11,6 +11,7 @@ from graphflow.errors import FormatError, shorten
 from graphflow.op import Op, lookup
 from graphflow.ops.body import Body
 from graphflow.ops.fused import ClusterBody, Step
+from graphflow.planning.workspace import workspace_nbytes
 from graphflow.program import Instruction, Kind, Place, Program, Slot
 from graphflow.save.plan_encode import MAX_BODIES, STEP_DEFAULTS, Omitted
 from graphflow.save.signature import attribute_types
@@ -98,7 +99,6 @@ class _Reader:
         ]
         self._done: list[tuple[Program, int]] = []  # with how deep its bodies are nested
         self._taken: set[int] = set()
-        self._signatures: dict[Any, Mapping[str, tuple[type, ...]]] = {}
         for number, item in enumerate(listed(row["programs"], "programs")):
             try:
                 self._done.append(self._program(record(item, "it", _PROGRAM)))
@@ -216,11 +216,7 @@ class _Reader:
             return
         takes = [slots[s].type for s in i.inputs]
         gives = [slots[s].type for s in i.outputs]
-        key = (i.op, len(takes), tuple(i.attrs))
-        allowed = self._signatures.get(key)
-        if allowed is None:
-            allowed = self._signatures[key] = attribute_types(i.op, len(takes), i.attrs)
-        for name, types in allowed.items():
+        for name, types in attribute_types(i.op, len(takes), tuple(i.attrs)).items():
             if type(i.attrs[name]) not in types:
                 raise FormatError(f"{i.op.name}: attribute {name!r} cannot be {shorten(i.attrs[name])}")
         inferred = i.op.infer_types(takes, i.attrs)
@@ -231,11 +227,14 @@ class _Reader:
                 alike = all(dims_equal(a, b) is not False for a, b in pairs)
             if not alike:
                 raise FormatError(f"{i.op.name} gives {found}, not {told}")
-        needed = 0
-        if i.op.workspace is not None and all(t.is_static for t in (*takes, *gives)):
-            needed = i.op.workspace(takes, gives, **i.attrs)
-        if needed != i.workspace_nbytes:
-            raise FormatError(f"{i.op.name} needs {needed} bytes of workspace, not {i.workspace_nbytes}")
+        needed = {0}
+        if all(t.is_static for t in (*takes, *gives)):
+            needed = {
+                workspace_nbytes(i.op, takes, gives, i.attrs, contiguous) for contiguous in (True, False)
+            }
+        if i.workspace_nbytes not in needed:
+            wanted = " or ".join(map(str, sorted(needed)))
+            raise FormatError(f"{i.op.name} needs {wanted} bytes of workspace, not {i.workspace_nbytes}")
 
 
 def _numbers(value: Any, what: str, low: int, high: int, length: int | None = None) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from graphflow.errors import FormatError
@@ -23,15 +24,16 @@ _TYPES: dict[str, tuple[type, ...]] = {
 """Annotations, as text, that say what an attribute is; nothing is concluded from others. Sizes may be symbolic."""
 
 
-def attribute_types(op: Op, n_inputs: int, attrs: Mapping[str, Any]) -> dict[str, tuple[type, ...]]:
-    """The types that each attribute may have, where the inference rule says so.
+@lru_cache(maxsize=1024)  # asking a rule for its signature takes longer than making the node
+def attribute_types(op: Op, n_inputs: int, attrs: tuple[str, ...]) -> Mapping[str, tuple[type, ...]]:
+    """The types that each of these attributes may have, where the inference rule says so.
 
     Raises FormatError if one of the two does not take that many inputs with attributes of those names.
     """
-    rules: list[tuple[Callable[..., Any], int, dict[str, Any]]] = [(op.infer, n_inputs, dict(attrs))]
+    rules: list[tuple[Callable[..., Any], int, dict[str, Any]]] = [(op.infer, n_inputs, dict.fromkeys(attrs))]
     if op.kernel is not None:
         extra = {"used": ()} if op.traits & Trait.CONTROL else {}
-        rules.append((op.kernel, n_inputs + 1, {**attrs, **extra}))
+        rules.append((op.kernel, n_inputs + 1, {**dict.fromkeys(attrs), **extra}))
     found: dict[str, tuple[type, ...]] = {}
     for function, n, keywords in rules:
         try:

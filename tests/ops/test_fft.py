@@ -14,6 +14,7 @@ from graphflow.errors import ArgumentError, DTypeError, ShapeError
 from graphflow.op import OPS, F
 from graphflow.ops import fft, fft_convolve, fft_cosine, fft_frames, fft_shift, fft_stft, fft_windows
 from graphflow.ops.fft_kernels import spectrum
+from graphflow.ops.numpy_settings import kernel_settings
 from graphflow.types import TensorType
 from tests.ops.refused import Refused, check_bound, check_built, floats, ids
 
@@ -212,6 +213,7 @@ def test_stft_has_tensorflows_sizes() -> None:
 # --- memory ---------------------------------------------------------------------------------------
 
 COMPLEX, REAL = np.dtype(np.complex64), np.dtype(np.float64)
+OBJECTS = 8192  # of Python's
 KERNELS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("fft", (np.zeros((300, 512), COMPLEX),), {"s": None, "axes": (1,), "inverse": False, "norm": "ortho"}),
     ("fft", (np.zeros((300, 512), COMPLEX),), {"s": None, "axes": (0, 1), "inverse": True, "norm": "ortho"}),
@@ -220,6 +222,8 @@ KERNELS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("fft", (np.zeros((9, 10_007), REAL),), {"s": None, "axes": (1,), "inverse": False, "norm": "forward"}),
     ("rfft", (np.zeros((300, 512), REAL),), {"s": (400, 600), "axes": (0, 1), "norm": "backward"}),
     ("irfft", (np.zeros((300, 257), complex),), {"s": None, "axes": (0, 1), "norm": "backward"}),
+    ("irfft", (np.zeros((9000, 65)),), {"s": None, "axes": (1,), "norm": "backward"}),
+    ("irfft", (np.zeros((300, 257), np.float32),), {"s": None, "axes": (0, 1), "norm": "backward"}),
     ("irfft", (np.zeros((300, 257), complex),), {"s": (200, 512), "axes": (0, 1), "norm": "backward"}),
     *[
         ("dct", (np.zeros((100, n), REAL),), {"type": k, "axis": 1, "norm": "ortho", "transposed": False})
@@ -236,20 +240,23 @@ KERNELS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("name", "arrays", "attrs"), KERNELS, ids=lambda v: v if isinstance(v, str) else "")
-def test_memory_stays_below_what_is_stated(name: str, arrays: tuple[Any, ...], attrs: dict[str, Any]) -> None:
+def test_hidden_memory_is_what_is_stated(name: str, arrays: tuple[Any, ...], attrs: dict[str, Any]) -> None:
     op = OPS[name]
     assert op.workspace is not None
     assert op.kernel is not None
     types = tuple(TensorType(a.dtype, a.shape) for a in arrays)
     (result,) = op.infer_types(types, attrs)
     out = np.empty(result.dims, result.dtype)  # type: ignore[arg-type]  # static
-    op.kernel(np, *arrays, **attrs, out=out)
-    tracemalloc.start()
-    try:
-        start = tracemalloc.get_traced_memory()[0]
-        tracemalloc.reset_peak()
+    with kernel_settings():
         op.kernel(np, *arrays, **attrs, out=out)
-        peak = tracemalloc.get_traced_memory()[1] - start
-    finally:
-        tracemalloc.stop()
-    assert peak <= op.workspace(types, (result,), **attrs)
+        tracemalloc.start()
+        try:
+            start = tracemalloc.get_traced_memory()[0]
+            tracemalloc.reset_peak()
+            op.kernel(np, *arrays, **attrs, out=out)
+            peak = tracemalloc.get_traced_memory()[1] - start
+        finally:
+            tracemalloc.stop()
+    stated = op.workspace(types, (result,), **attrs)
+    assert peak - OBJECTS <= stated
+    assert out.nbytes + stated <= max(1.05 * (out.nbytes + peak), 1 << 20)

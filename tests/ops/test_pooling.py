@@ -23,6 +23,7 @@ from graphflow.ops import (
     unpooling,
 )
 from graphflow.ops.axis_filter import filtered
+from graphflow.ops.numpy_settings import kernel_settings
 from graphflow.ops.window import floor_quotient, output_size, pads_of, span_of
 from graphflow.ops.window_plans import counts_along, taps_along, taps_range
 from graphflow.types import Dim, TensorType
@@ -233,14 +234,15 @@ def test_a_position_outside_is_found_when_it_runs() -> None:
 
 @np.errstate(all="ignore")
 def _peak(op: Any, inputs: list[Any], out: Any, attrs: dict[str, Any]) -> int:
-    op.kernel(np, *inputs, **attrs, out=out)  # lazy imports and plans are no workspace
-    tracemalloc.start()
-    try:
-        start = tracemalloc.get_traced_memory()[0]
-        op.kernel(np, *inputs, **attrs, out=out)
-        return tracemalloc.get_traced_memory()[1] - start
-    finally:
-        tracemalloc.stop()
+    with kernel_settings():
+        op.kernel(np, *inputs, **attrs, out=out)  # lazy imports and plans are no workspace
+        tracemalloc.start()
+        try:
+            start = tracemalloc.get_traced_memory()[0]
+            op.kernel(np, *inputs, **attrs, out=out)
+            return tracemalloc.get_traced_memory()[1] - start
+        finally:
+            tracemalloc.stop()
 
 
 LAYOUTS = [

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 import graphflow as gf
 from graphflow.errors import ArgumentError, DTypeError, GradientError, ShapeError
+from graphflow.ops import integer_products
 from graphflow.ops.integer_convolution import conv_integer, qlinear_conv
 from graphflow.ops.integer_products import matmul_integer, qlinear_matmul
+from graphflow.ops.numpy_settings import kernel_settings
 from graphflow.ops.quantization import dequantize_linear, dynamic_quantize_linear, quantize_linear
 from graphflow.ops.ranged_quantization import (
     dequantize,
@@ -260,6 +262,34 @@ def test_integer_products_are_exact(data: Any) -> None:
     np.testing.assert_array_equal(run(matmul_integer(a, b)), wide[0] @ wide[1])
     shifted = (wide[0] - int(zeros[0])) @ (wide[1] - int(zeros[1]))
     np.testing.assert_array_equal(run(matmul_integer(a, b, *[gf.constant(z) for z in zeros])), shifted)
+
+
+@pytest.mark.parametrize("nbytes", [1, 1 << 12, 1 << 21])
+def test_tiles_and_pieces_of_integer_products(nbytes: int, monkeypatch: Any) -> None:
+    """Whatever the tiles: products of batches that broadcast, of vectors, of long inner axes."""
+    monkeypatch.setattr(integer_products, "TILE_NBYTES", nbytes)
+    monkeypatch.setattr(integer_products, "LEAST_ROWS", 2)
+    monkeypatch.setattr(integer_products, "_tiling", integer_products._tiling.__wrapped__)
+    rng = np.random.default_rng(5)
+    kernel: Any = integer_products.MATMUL_INTEGER.kernel
+    none: Any = (np.int64(0), np.int64(0))
+    shapes: list[tuple[tuple[int, ...], tuple[int, ...]]] = [
+        ((7, 600), (600, 3)), ((600,), (600,)), ((600,), (2, 600, 3)), ((2, 5, 600), (600,)),
+        ((3, 1, 5, 300), (4, 300, 2)), ((4, 5, 300), (3, 1, 300, 2)), ((5, 300), (3, 300, 2)), ((2, 0, 3), (2, 3, 4)),
+    ]  # fmt: skip
+    for left, right in shapes:
+        a, b = rng.integers(0, 255, left, "uint8"), rng.integers(-128, 127, right, "int8")
+        columns = rng.integers(-128, 127, right[-1:] if len(right) > 1 else (), "int8")
+        for zeros in ((), (np.array(200, "uint8"), columns)):
+            wide = [
+                x.astype(np.int64) - z.astype(np.int64) for x, z in zip((a, b), zeros or none, strict=True)
+            ]
+            expected = wide[0] @ wide[1]
+            with kernel_settings():
+                np.testing.assert_array_equal(kernel(np, a, b, *zeros), expected)
+                out = np.empty(expected.shape, np.int32)
+                assert kernel(np, a, b, *zeros, out=out) is out
+                np.testing.assert_array_equal(out, expected)
 
 
 def test_sums_beyond_32_bits_wrap_around() -> None:

@@ -19,6 +19,7 @@ from graphflow.ops import (
     scatter_variables,
     sequences,
 )
+from graphflow.ops.numpy_settings import kernel_settings
 from graphflow.types import TensorType
 from tests.ops.refused import Refused, check_bound, check_built, ids
 
@@ -250,10 +251,11 @@ def test_hidden_memory_is_within_what_is_stated(name: str, inputs: Any, attrs: A
     made = [TensorType(first.dtype, first.shape)]
     allowed = 0 if op.workspace is None else op.workspace(types, made, **attrs)
     del first
-    tracemalloc.start()
-    start = tracemalloc.get_traced_memory()[0]
-    tracemalloc.reset_peak()
-    op.kernel(np, *inputs, **attrs, **options)
-    peak = tracemalloc.get_traced_memory()[1] - start
-    tracemalloc.stop()
+    with kernel_settings():
+        tracemalloc.start()
+        start = tracemalloc.get_traced_memory()[0]
+        tracemalloc.reset_peak()
+        op.kernel(np, *inputs, **attrs, **options)
+        peak = tracemalloc.get_traced_memory()[1] - start
+        tracemalloc.stop()
     assert peak - given <= allowed + 8192

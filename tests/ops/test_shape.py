@@ -255,7 +255,7 @@ def test_views_are_not_copied() -> None:
         [(None, None, None), (0, 50, None)],
     )
     plan = gf.Session().plan(gf.sum(gf.flip(y, -1)))
-    assert plan.peak_nbytes < 4096
+    assert plan.peak_nbytes - max(i.workspace_nbytes for i in plan.program.instructions) < 4096
 
 
 def test_split_into_many_has_a_gradient_in_one_piece() -> None:

@@ -270,7 +270,11 @@ class _Machine:
         inputs = []
         for n, (array, seen) in enumerate(zip(call.reads[is_copy:], call.seen, strict=True)):
             reused = [m for m, a in enumerate(call.writes) if a is not None and a == array and not i.is_view]
-            may = i.attrs["body"].reuses if i.op.name == "fused" else [range(len(i.inputs))] * len(i.outputs)
+            may = (
+                i.attrs["body"].reuses
+                if i.op.name == "fused"
+                else [range(i.op.n_donors or len(i.inputs))] * len(i.outputs)
+            )
             legal = i.op.in_place or is_copy or i.op.name == "fused"
             if reused and legal and all(n + is_copy in may[m] for m in reused):
                 inputs.append(seen)

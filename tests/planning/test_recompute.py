@@ -99,7 +99,7 @@ def _fewest(layers: int, slots: int) -> int:
 
 
 def test_segments_run_little_more_again_than_the_best_for_a_chain() -> None:
-    layers, rows, width = 60, 1024, 8
+    layers, rows, width = 60, 16_384, 8
     tasks = tasks_of(chain(layers, rows, width).subgraph)
     turn = turn_of(tasks, tasks.arena.index(max(tasks.arena)))
     activation = rows * width * 4
