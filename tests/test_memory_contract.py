@@ -15,8 +15,7 @@ import pytest
 
 import graphflow as gf
 from benchmarks.packing import attention, convolutional, perceptron, recurrent
-from graphflow.op import OPS
-from graphflow.ops import load_all
+from graphflow.op import OPS, load_all
 from tests.each import Each
 from tests.memory_corpus import MIB, Big, big_version, graphs_of_given_sizes, measured_nbytes
 from tests.ops.table import Sample, by_family
