@@ -39,6 +39,7 @@ class Each:
             raise ValueError(f"{len(given)} cases with {len(named)} names")
         chosen = {name: case for name, case in named.items() if self.only is None or self.only in name}
         if not chosen:
+            # asked for by `--case`, never otherwise: most tests have no case of that name, and have not failed by that
             pytest.skip(f"--case: none of {len(named)} has {self.only!r} in its name")
         failures: dict[str, BaseException] = {}
         for name, case in chosen.items():

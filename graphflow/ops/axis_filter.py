@@ -57,7 +57,7 @@ def _kernel(xp: Any, x: Any, *, axis: int, weights: tuple[float, ...], out: Any 
         out[...] = total
         return out
     step = shape[0] if axis == 0 else _step(shape, x.itemsize)
-    buffer = np.empty((step, *shape[1:]), x.dtype)
+    buffer = np.empty((step, *shape[1:]) if len(terms) > 1 else 0, x.dtype)
     for k in range(0, shape[0], step):
         source, target = (x, out) if axis == 0 else (x[k : k + step], out[k : k + step])
         term = buffer[: target.shape[0]]
@@ -71,9 +71,9 @@ def _kernel(xp: Any, x: Any, *, axis: int, weights: tuple[float, ...], out: Any 
 def _workspace(
     inputs: Sequence[TensorType], outputs: Sequence[TensorType], *, axis: int, weights: tuple[float, ...]
 ) -> int:
-    """Bytes of one weighted piece."""
+    """Bytes of one weighted piece, where there are several."""
     y: Any = outputs[0]
-    if not y.size:
+    if not y.size or sum(w != 0 for w in weights) < 2:
         return 0
     step = y.dims[0] if axis % y.rank == 0 else _step(y.dims, y.dtype.itemsize)
     return step * int(math.prod(y.dims[1:])) * int(y.dtype.itemsize) + ufunc_nbytes(y)

@@ -198,9 +198,8 @@ def _layouts(x: Any) -> Iterator[tuple[str, Any]]:
 def mkl(request: pytest.FixtureRequest, fake: FakeLibrary) -> wheel.Mkl:
     if request.param == "stand-in":
         return load_mkl(Path("x"), lambda name: fake)
-    if (
-        REAL is None
-    ):  # an optional extra of 700 MB: the stand-in has run, the real one runs where it is installed
+    if REAL is None:
+        # an optional extra of 700 MB: the stand-in has run, the real one runs where it is installed
         pytest.skip("MKL is not installed: pip install mkl")
     return load_mkl(REAL)
 

@@ -10,6 +10,7 @@ import pytest
 import graphflow as gf
 from graphflow.errors import ArgumentError, DTypeError, GraphflowError, ShapeError
 from graphflow.op import F
+from graphflow.ops.numpy_settings import BUFFER
 from graphflow.types import substitute
 from tests.ops.refused import Refused, check_bound, check_built, floats, ids
 
@@ -255,7 +256,8 @@ def test_views_are_not_copied() -> None:
         [(None, None, None), (0, 50, None)],
     )
     plan = gf.Session().plan(gf.sum(gf.flip(y, -1)))
-    assert plan.peak_nbytes - max(i.workspace_nbytes for i in plan.program.instructions) < 4096
+    assert plan.arena_nbytes < 4096
+    assert plan.peak_nbytes - plan.arena_nbytes <= 2 * BUFFER * 4  # in which NumPy gathers what it adds up
 
 
 def test_split_into_many_has_a_gradient_in_one_piece() -> None:
