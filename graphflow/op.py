@@ -119,6 +119,7 @@ class Op:
     is_source: bool = field(init=False)
     is_control: bool = field(init=False)
     is_elementwise: bool = field(init=False)
+    is_commutative: bool = field(init=False)
     takes_out: bool = field(init=False)
     in_place: bool = field(init=False)
     n_donors: int = field(
@@ -139,6 +140,7 @@ class Op:
             "is_source": bool(self.traits & Trait.SOURCE),
             "is_control": bool(self.traits & Trait.CONTROL),
             "is_elementwise": bool(self.traits & Trait.ELEMENTWISE),
+            "is_commutative": bool(self.traits & Trait.COMMUTATIVE),
             "takes_out": bool(self.traits & Trait.OUT),
             "in_place": bool(self.traits & (Trait.INPLACE | Trait.INPLACE_FIRST)),
             "n_donors": int(bool(self.traits & Trait.INPLACE_FIRST)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -94,19 +94,27 @@ class Subgraph:
     targets: tuple[Node, ...] = ()
     sizes_from: Subgraph | None = None
 
-    def rewrite(self, replace: Replace, rule: Callable[[], str] | None = None) -> Subgraph:
+    def rewrite(
+        self,
+        replace: Replace,
+        rule: Callable[[], str] | None = None,
+        ops: Container[str] | None = None,
+    ) -> Subgraph:
         """Walk the nodes in order and rebuild what changes.
 
         replace(node, inputs) is given each node with its new inputs; it gives the tensors that take the
         place of the node's outputs, or None to keep the node (rebuilt only if its inputs changed).
         Nodes that `replace` made itself are found by walking back from what it gave.
         rule: the name of the rule that fired last, for the record.
+        ops: the only ops that `replace` speaks of, by name, where it does not speak of all.
         Returns this very object when nothing changed. O(V + E).
         """
         new: dict[Tensor, Tensor] = {}
         moved: dict[Node, Node | None] = {}
         nodes: dict[Node, None] = {}
         watch = _watch.get()
+        if ops is not None and not ops:
+            return self
         for node in self.nodes:
             inputs = node.inputs
             if new:
@@ -114,7 +122,7 @@ class Subgraph:
                     if t in new:
                         inputs = tuple([new.get(t, t) for t in inputs])
                         break
-            replacement = replace(node, inputs)
+            replacement = replace(node, inputs) if ops is None or node.op.name in ops else None
             if replacement is not None and watch is not None:
                 if not _watched(watch, node, inputs, replacement, rule() if rule else ""):
                     replacement = None
@@ -148,9 +156,9 @@ class Subgraph:
             n: frozenset(symbols_in(n.attrs.values())) for n in self.nodes if n.attrs and _is_symbolic(n)
         }
         spoken = {name for names in speaks.values() for name in names}
-        if not spoken:
-            return False
         shown = _lone_symbols(self.inputs)
+        if shown.issuperset(spoken):
+            return False
         for node in self.nodes:
             if _is_symbolic(node):
                 found = _lone_symbols(node.outputs)
@@ -159,7 +167,10 @@ class Subgraph:
 
 
 def _is_symbolic(node: Node) -> bool:
-    return any(not t.type.is_static for t in (*node.inputs, *node.outputs))
+    for t in (*node.outputs, *node.inputs):  # noqa: SIM110 faster than any(): asked for very many nodes
+        if not t.type.is_static:
+            return True
+    return False
 
 
 def _lone_symbols(tensors: Iterable[Tensor]) -> set[str]:

@@ -85,8 +85,8 @@ class Template:
     dims: the distinct sizes, symbolic and not; equal: which of them were equal, as `_partition` tells.
     thresholds: for types with symbols, what the planner asked of their bytes.
     buffers: by device, (slot, index of its type or -1, first, last). size_nodes: in order; constants: the slot of each that gives one.
-    attrs: by instruction, those with symbols. workspaces: instructions whose kernels
-        allocate, with symbolic types, and whether all that they read is contiguous.
+    attrs: by instruction, those with symbols. workspaces: instructions whose kernels allocate, with symbolic types:
+        those that take alike together, and whether all that they read is contiguous.
     checks: nodes whose types are inferred again, as they ask more of sizes than whether they are equal.
     """
 
@@ -101,7 +101,7 @@ class Template:
     size_nodes: tuple[_SizeNode, ...]
     constants: Mapping[int, int]
     attrs: Mapping[int, Mapping[str, Any]]
-    workspaces: tuple[tuple[int, bool], ...]
+    workspaces: tuple[tuple[tuple[int, ...], bool], ...]
     views: tuple[_View, ...]
     checks: tuple[Node, ...]
 
@@ -133,10 +133,11 @@ class Template:
                 changed[k] = changed[k]._replace(
                     attrs={name: substitute(value, sizes) for name, value in attrs.items()}
                 )
-            for k, contiguous in self.workspaces:
-                workspace = _hidden_nbytes(changed[k], slots, contiguous)
-                if workspace != changed[k].workspace_nbytes:
-                    changed[k] = changed[k]._replace(workspace_nbytes=workspace)
+            for alike, contiguous in self.workspaces:
+                workspace = _hidden_nbytes(changed[alike[0]], slots, contiguous)
+                if workspace != changed[alike[0]].workspace_nbytes:
+                    for k in alike:
+                        changed[k] = changed[k]._replace(workspace_nbytes=workspace)
             instructions = tuple(changed)
         return replace(
             self.program,
@@ -413,14 +414,17 @@ class _Maker:
                 dims.update(dict.fromkeys(_numbers(node.attrs.values())))
             if not (node.op.traits & _EQUALITY_ONLY or node.op.name in _SIZES_ARE_EQUAL or not node.inputs):
                 checks.append(node)
-        attrs, workspaces = {}, []
+        attrs = {}
+        workspaces: dict[Any, list[int]] = {}
         for k, concrete_node in enumerate(planned.nodes):
             node = node_of[concrete_node]
             if any(_speaks_of_sizes(v) for v in node.attrs.values()):
                 attrs[k] = node.attrs
             contiguous = all(planned.contiguous[s] for s in program.instructions[k].inputs)
             if (node.op.workspace is not None or not contiguous) and _has_symbols(node):
-                workspaces.append((k, contiguous))
+                named = tuple([(name, _attr_key(value)) for name, value in node.attrs.items()])
+                read, made = [t.type for t in node.inputs], [t.type for t in node.outputs]
+                workspaces.setdefault((contiguous, node.op, named, *read, None, *made), []).append(k)
         buffers: dict[str, list[tuple[int, int, int, int]]] = {}
         for slot, (first, last) in planned.lifetimes.items():
             buffers.setdefault(program.slots[slot].device, []).append((slot, slot_type[slot], first, last))
@@ -437,7 +441,7 @@ class _Maker:
             tuple(self.size_nodes),
             constants,
             attrs,
-            tuple(workspaces),
+            tuple([(tuple(alike), key[0]) for key, alike in workspaces.items()]),
             tuple(views.values()),
             tuple(checks),
         )

@@ -368,11 +368,20 @@ def test_an_interrupt(tmp_path):
     path.write_text("import sys, time\nprint('started', flush=True)\ntime.sleep(60)\n")
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "graphflow", "render", str(path)]
-    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
-    assert child.stderr is not None
-    assert child.stderr.readline() == "started\n"
-    time.sleep(0.05)
-    child.send_signal(signal.SIGINT)
-    assert child.wait(20) == 130
-    assert_one_line(child.stderr.read(), "interrupted")
-    child.stderr.close()
+    ignored = signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a shell's jobs in the background ignore it
+    try:
+        child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+    finally:
+        signal.signal(signal.SIGINT, ignored)
+    with child:
+        assert child.stderr is not None
+        assert child.stderr.readline() == "started\n"
+        time.sleep(0.05)
+        child.send_signal(signal.SIGINT)
+        try:
+            assert child.wait(20) == 130
+        finally:
+            child.kill()
+        assert_one_line(child.stderr.read(), "interrupted")

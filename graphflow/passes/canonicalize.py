@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from graphflow.graph import Node, Tensor
+from graphflow.graph import Node
 from graphflow.ops.constant import CONSTANT, KEYED_NBYTES, Literal
 from graphflow.passes.operand_rules import ALWAYS, SAME, apply_operand_rules, combined
 from graphflow.passes.operands import alias, in_place_of, kind, made, respelled
@@ -17,7 +17,7 @@ __all__ = ["COMMUTATIVE", "canonicalize"]
 def canonicalize(subgraph: Subgraph) -> Subgraph:
     """Bring each node to the one form in which rules, and the search for equal nodes, expect it.
 
-        add(%b, %a)              becomes   add(%a, %b): in the order of their making, constants last
+        add(2.0, %a)             becomes   add(%a, 2.0): constants last
         greater(%a, %b)          becomes   less(%b, %a); likewise greater_equal
         subtract(%x, 2.0)        becomes   add(%x, -2.0)
         multiply(%x, %x)         becomes   square(%x)
@@ -43,17 +43,9 @@ COMMUTATIVE = (
 """The ops of Trait.COMMUTATIVE."""
 
 
-def _place(t: Tensor) -> tuple[bool, int, int]:
-    node = t.op
-    return node.op is CONSTANT, node.id, t.index
-
-
-def order_operands(node: Node, inputs: Inputs) -> Inputs | None:
+def constant_last(node: Node, inputs: Inputs) -> Inputs | None:
     a, b = inputs
-    first, second = a.op, b.op
-    if first.op is not CONSTANT and (second.op is CONSTANT or first.id < second.id):
-        return None  # nearly always, so this comes first
-    if a is b or _place(a) <= _place(b) or (node.op.name == "multiply" and kind(a) == "c"):
+    if b.op.op is CONSTANT or (node.op.name == "multiply" and kind(a) == "c"):
         return None
     return respelled(node, made(node, node.op.name, b, a))
 
@@ -139,7 +131,7 @@ def name_folded_axes(node: Node, inputs: Inputs) -> Inputs | None:
 
 
 _RULES = combined(
-    {name: {ALWAYS: (order_operands,)} for name in COMMUTATIVE},
+    {name: {"constant": (constant_last,)} for name in COMMUTATIVE},
     {name: {ALWAYS: (turn_comparison,)} for name in _MIRRORED},
     {
         "subtract": {"constant": (subtract_constant,)},

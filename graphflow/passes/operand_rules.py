@@ -69,9 +69,9 @@ def apply_operand_rules(
         return None
 
     def replace(node: Node, inputs: Inputs) -> Inputs | None:
-        by_operand = table.get(node.op.name)
-        if by_operand is None or node.control_inputs:
+        if node.control_inputs:
             return None
+        by_operand = table[node.op.name]
         seen = None
         for t in inputs:
             source = t.op
@@ -91,7 +91,7 @@ def apply_operand_rules(
     for _ in range(_MOST_ROUNDS):
         if counted is not None:
             table = _extended(rules, counted(Readers(subgraph)), subgraph)
-        changed = subgraph.rewrite(replace, lambda: fired[0])
+        changed = subgraph.rewrite(replace, lambda: fired[0], table)
         if changed is subgraph:
             break
         subgraph = changed

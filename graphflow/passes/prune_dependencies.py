@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
+from functools import cached_property
 
 from graphflow.graph import Node, Tensor
 from graphflow.subgraph import Subgraph, prune
@@ -18,7 +20,7 @@ MOST_EDGES = 4
 """An edge to a group of more nodes than this stays one edge."""
 
 _MOST_ROUNDS = 10
-"""What takes the place of one edge may make another needless; two rounds are ordinary."""
+"""What takes the place of one edge may make another needless; three rounds are ordinary."""
 
 _GIVEN = ("placeholder", "constant", "variable", "draw_counter")
 """What is there before a run: nothing has to wait for it."""
@@ -67,40 +69,50 @@ class _Dependencies:
         self.fed = set(subgraph.inputs)
         self.position = {node: i for i, node in enumerate(subgraph.nodes)}
         self.behind: dict[Node, Edges | None] = {}
-        self.sure = _run_anyway(subgraph)
         self.named = {n for node in subgraph.nodes for n in node.control_inputs}
-        self.waited = _waited_for(subgraph, self.named)
         self.left: dict[Node, Edges] = {}
 
+    @cached_property
+    def sure(self) -> set[Node]:
+        """What runs even if no silent node waits for anything."""
+        return _run_anyway(self.subgraph)
+
+    @cached_property
+    def waited(self) -> dict[Node, frozenset[Node]]:
+        """What all nodes wait for that depend on a silent one; see `_waited_for`."""
+        return _waited_for(self.subgraph, self.named)
+
     def pruned(self) -> Subgraph:
-        """The subgraph with the edges that are left."""
+        """The subgraph with what its targets wait for in their places, or else with the edges that are left."""
+        targets = self._targets()
+        if targets != self.subgraph.targets:
+            return prune(replace(self.subgraph, targets=targets))
         moved: dict[Node, Node] = {}
         new: dict[Tensor, Tensor] = {}
         nodes: list[Node] = []
         for node in self.subgraph.nodes:
-            control = self._remaining(node) if node.control_inputs else ()
-            self.left[node] = control
+            control = node.control_inputs
+            if control:
+                remaining = self.left[node] = self._remaining(node)
+                control = tuple([moved.get(n, n) for n in remaining])
             inputs = node.inputs
             if new and any(t in new for t in inputs):
                 inputs = tuple([new.get(t, t) for t in inputs])
-            control = tuple([moved.get(n, n) for n in control])
             if inputs is not node.inputs or control != node.control_inputs:
                 fresh = moved[node] = node.rebuilt(inputs, node.attrs, control)
                 new.update(zip(node.outputs, fresh.outputs, strict=True))
                 node = fresh
             nodes.append(node)
-        targets = self._targets()
-        if not moved and targets == self.subgraph.targets:
+        if not moved:
             return self.subgraph
         outputs = tuple([new.get(t, t) for t in self.subgraph.outputs])
-        ends = tuple([moved.get(n, n) for n in targets])
-        return prune(Subgraph(tuple(nodes), self.subgraph.inputs, outputs, ends))
+        targets = tuple([moved.get(n, n) for n in targets])
+        return prune(Subgraph(tuple(nodes), self.subgraph.inputs, outputs, targets))
 
     def _remaining(self, node: Node) -> Edges:
         """The control edges that a node keeps, or gets in the place of others."""
         symbols = set(_symbols(node.attrs.values())) if node.attrs else set()
         silent = _is_silent(node) and node not in self.named  # a group that others wait for waits for them
-        waited = self.waited.get(node)
         wanted: dict[Node, None] = {}
         for n in node.control_inputs:
             if symbols and any(s in symbols for t in n.outputs for s in _symbols((t.type.shape,))):
@@ -108,6 +120,7 @@ class _Dependencies:
                 continue
             behind = self._behind(n)
             if silent and behind is not None and self.sure.issuperset(behind):
+                waited = self.waited.get(node)
                 if waited is None or n in waited:
                     continue
             wanted.update(dict.fromkeys((n,) if behind is None or len(behind) > MOST_EDGES else behind))
@@ -171,8 +184,8 @@ class _Dependencies:
         """What is to be run, with what groups wait for in their places."""
         found: dict[Node, None] = {}
         for n in self.subgraph.targets:
-            behind = self._behind(n) if n.op.name == "no_op" else None
-            found.update(dict.fromkeys((n,) if behind is None else behind))
+            behind = self._behind(n) if n.op.name == "no_op" else (n,)
+            found.update(dict.fromkeys(n.control_inputs if behind is None else behind))
         return tuple(found)
 
 

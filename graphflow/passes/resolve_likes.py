@@ -28,16 +28,13 @@ def resolve_likes(subgraph: Subgraph, symbolic: bool = False) -> Subgraph:
     known = _is_decided if symbolic else _is_static
 
     def replace(node: Node, inputs: Inputs) -> Inputs | None:
-        rule = RULES.get(node.op.name)
-        if rule is None or node.control_inputs:
-            return None
-        if not known(inputs, node):
+        if node.control_inputs or not known(inputs, node):
             return None
         if inputs[0].type == node.outputs[0].type:
             return (inputs[0],)
-        return rule(node, inputs)
+        return RULES[node.op.name](node, inputs)
 
-    return subgraph.rewrite(replace)
+    return subgraph.rewrite(replace, ops=RULES)
 
 
 def _is_static(inputs: Inputs, node: Node) -> bool:

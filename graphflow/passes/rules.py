@@ -29,10 +29,9 @@ def apply_rules(subgraph: Subgraph, rules: Rules) -> Subgraph:
     fired = [""]
 
     def replace(node: Node, inputs: Inputs) -> Inputs | None:
-        table = rules.get(node.op.name)
-        if table is None or node.control_inputs:
+        if node.control_inputs:
             return None
-        for rule in table:
+        for rule in rules[node.op.name]:
             made = rule(node, inputs)
             if made is not None:
                 fired[0] = rule.__name__.strip("_")
@@ -40,7 +39,7 @@ def apply_rules(subgraph: Subgraph, rules: Rules) -> Subgraph:
         return None
 
     for _ in range(_MOST_ROUNDS):
-        changed = subgraph.rewrite(replace, lambda: fired[0])
+        changed = subgraph.rewrite(replace, lambda: fired[0], rules)
         if changed is subgraph:
             break
         subgraph = changed

@@ -152,10 +152,13 @@ def cluster_body(
         number[n.outputs[0]] = len(inputs) + len(steps)
         steps.append(Step(n.op, attrs, tuple(read), n.outputs[0].type, kind))
     outputs = tuple([number[t] for t in leaving])
+    scratch, row_sizes = _scratch(len(inputs), steps, outputs, lead)
+    arrays = [row_nbytes(t.type, lead) for t, by_rows in zip(inputs, rowed, strict=True) if by_rows]
+    arrays += [row_nbytes(steps[o - len(inputs)].type, lead) for o in outputs]
+    arrays += row_sizes
     block = max([b - a for a, b in panels], default=0) or _block_rows(
-        inputs, steps, rowed, dims, block_nbytes, workers
+        arrays, product_of(dims), block_nbytes, workers
     )
-    scratch, sizes = _scratch(len(inputs), steps, outputs, block, lead)
     reuses = tuple([tuple(_reusable(o, inputs, steps, rowed)) for o in outputs])
     types = [t.type for t in inputs]
     body = ClusterBody(
@@ -169,7 +172,7 @@ def cluster_body(
         block,
         tuple(panels),
         scratch,
-        sizes,
+        tuple([nbytes * block for nbytes in row_sizes]),
         _hidden_nbytes(types, steps, rowed, block, lead),
         reuses,
         tuple([n.name for n in members]),
@@ -198,26 +201,17 @@ def _hidden_nbytes(
     return most
 
 
-def _block_rows(
-    inputs: tuple[Tensor, ...],
-    steps: list[Step],
-    rowed: tuple[bool, ...],
-    dims: tuple[int, ...],
-    block_nbytes: int,
-    workers: int,
-) -> int:
-    lead = len(dims)
-    widths = [row_nbytes(t.type, lead) for t, by_rows in zip(inputs, rowed, strict=True) if by_rows]
-    widths += [row_nbytes(s.type, lead) for s in steps if s.kind != "view"]
-    share = min(block_nbytes // 4, block_nbytes // max(1, min(len(widths), 8)))
-    rows = max(1, share // max(*widths, 1))
-    return min(rows, max(1, product_of(dims) // (2 * MIN_BLOCKS * workers)))
+def _block_rows(arrays: list[int], rows: int, block_nbytes: int, workers: int) -> int:
+    """arrays: bytes of one row of each. rows: all there are."""
+    share = min(block_nbytes // 4, block_nbytes // max(1, min(len(arrays), 8)))
+    block = max(1, share // max(*arrays, 1))
+    return min(block, max(1, rows // (2 * MIN_BLOCKS * workers)))
 
 
 def _scratch(
-    n_inputs: int, steps: list[Step], outputs: tuple[int, ...], block: int, lead: int
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """A scratch array for each value that stays inside; one is used again when its value is dead."""
+    n_inputs: int, steps: list[Step], outputs: tuple[int, ...], lead: int
+) -> tuple[tuple[int, ...], list[int]]:
+    """A scratch array for each value that stays inside, and bytes of one row of each; used again when a value is dead."""
     last: dict[int, int] = {}
     source = {n_inputs + k: s.inputs[0] for k, s in enumerate(steps) if s.kind == "view"}
 
@@ -239,7 +233,7 @@ def _scratch(
         if own_place:  # the result may take the place of an operand of its size that is needed no more
             free.extend(taken[v] for v in ending if _same_bytes(steps[v - n_inputs], s))
         if s.kind != "view" and number not in outputs:
-            nbytes = block * row_nbytes(s.type, lead)
+            nbytes = row_nbytes(s.type, lead)
             best = max((f for f in free if sizes[f] >= nbytes), key=lambda f: (-sizes[f], f), default=-1)
             if best < 0:
                 sizes.append(nbytes)
@@ -248,7 +242,7 @@ def _scratch(
                 free.remove(best)
             taken[number] = best
         free.extend(taken[v] for v in ending if not (own_place and _same_bytes(steps[v - n_inputs], s)))
-    return tuple(taken), tuple(sizes)
+    return tuple(taken), sizes
 
 
 def _same_bytes(a: Step, b: Step) -> bool:

@@ -31,10 +31,10 @@ __all__ = ["MIN_NBYTES", "Cluster", "Fusion", "FusionSupport", "fuse"]
 MIN_NBYTES = 1 << 19
 """Values smaller than this stay in the cache by themselves: a block's calls would cost more than they save."""
 
-BLOCK_NBYTES = 1 << 20
-"""All arrays of a cluster share this for one block, about what a core's cache holds; each gets at most a quarter.
-On 4M float64, blocks of 128, 256 and 512 KiB an array took 1.0, 0.96 and 0.93 of the time on one thread, and 1.0,
-0.83 and 0.77 on two."""
+BLOCK_NBYTES = 1 << 22
+"""All arrays of a cluster share this for one block, about a core's share of the last cache; each gets at most a
+quarter. Six ops on 4M float64 took 1.0, 0.75, 0.73 and 0.74 of the time on one thread with 1, 2, 4 and 8 MiB, and 1.0,
+0.83, 0.73 and 0.76 on two: calls of NumPy's are fewer, and threads wait less for each other between them."""
 
 MAX_ROW_NBYTES = 1 << 18
 MAX_MEMBERS = 128

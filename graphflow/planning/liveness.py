@@ -123,7 +123,7 @@ class _Builder:
         sorts: dict[Op, int] = {}
         into_variables = {w.producer for w in self.writes.values() if w.direct}
         before, makes, uses, reuses = self.before, self.makes, self.uses, self.reuses
-        root, nbytes = self.root, self.nbytes
+        root, nbytes, views = self.root, self.nbytes, self.views
         for task, node in enumerate(self.subgraph.nodes):
             op = node.op
             sort = sorts.get(op)
@@ -146,7 +146,10 @@ class _Builder:
             made: tuple[int, ...] = ()
             taken: tuple[int, ...] = ()
             if sort == _CALL or (sort == _VIEW and not self._shows(node)):
-                strided = bool(self.views) and not all(self.views.get(t, True) for t in node.inputs)
+                strided = False
+                for t in node.inputs:
+                    if not views.get(t, True):
+                        strided = True
                 if op.workspace is not None or strided:
                     self._add_workspace(task, node, strided)
                 if node not in into_variables:
