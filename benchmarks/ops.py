@@ -8,7 +8,6 @@ are cores; they are told not to spin while they wait, which would slow whatever 
 from __future__ import annotations
 
 import importlib.util
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -88,7 +87,6 @@ def _layer(
 
 def layers() -> Iterator[Result]:
     """Convolution, pooling and recurrent layers; images NHWC, for PyTorch in its channels-last layout."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import torch
     from torch.nn import functional as tf
 

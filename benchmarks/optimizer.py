@@ -128,7 +128,7 @@ def six_ops(n: int = 4_000_000) -> Iterator[Result]:
         "one": lambda: one(p, q, r),
         "two": lambda: two(p, q, r),
     }
-    times = interleaved(contenders, rounds=21)
+    times = interleaved(contenders, rounds=21, warm=True)
     what = f"six ops on {n / 1e6:g}M float64"
     for name, theirs, ours, least in (
         ("NumPy with six names / one thread", "named", "one", None),
@@ -157,7 +157,7 @@ def big_products() -> Iterator[Result]:
         def split(ours: Any = ours, a: Any = a, b: Any = b) -> None:
             ours(a, b)
 
-        times = interleaved({"ours": split, "library": library}, rounds=21)
+        times = interleaved({"ours": split, "library": library}, rounds=21, warm=True)
         ratio = median_ratio(times, "ours", "library")
         yield Result(f"product {m} x {k} x {n} / BLAS on two threads", ratio, "x", 1.05)
 

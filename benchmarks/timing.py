@@ -41,15 +41,21 @@ class Result:
 
 
 def interleaved(
-    contenders: Mapping[str, Callable[[], object]], *, rounds: int = 15, repeat: int = 1
+    contenders: Mapping[str, Callable[[], object]], *, rounds: int = 15, repeat: int = 1, warm: bool = False
 ) -> dict[str, list[float]]:
-    """Seconds a call of each contender, one entry a round; they take turns, so that drift hits all alike."""
+    """Seconds a call of each contender, one entry a round; they take turns, so that drift hits all alike.
+
+    warm: let each make a call that is not timed before those that are: else it also pays for writing back to memory
+        what the one before it left in the caches.
+    """
     for run in contenders.values():
         run()
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, run in contenders.items():
             gc.collect()
+            if warm:
+                run()
             start = time.perf_counter()
             for _ in range(repeat):
                 run()

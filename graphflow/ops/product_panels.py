@@ -24,9 +24,15 @@ def is_split(flops: int, nbytes: int) -> bool:
     return flops >= SPLIT_FLOPS or nbytes >= TALL_NBYTES
 
 
-def bounds(size: int) -> Iterator[tuple[int, int]]:
-    """Nearly equal parts of an axis, of `TILE` at least unless the axis is shorter."""
+def _count(size: int) -> int:
+    """In how many parts an axis is cut: an even number where there are several, which two threads finish together."""
     count = max(1, size // TILE)
+    return count + count % 2 if count > 1 else 1
+
+
+def bounds(size: int) -> Iterator[tuple[int, int]]:
+    """Nearly equal parts of an axis, of three quarters of `TILE` at least unless the axis is shorter."""
+    count = _count(size)
     return itertools.pairwise(size * i // count for i in range(count + 1))
 
 
@@ -34,4 +40,4 @@ def row_panel_count(rows: int, inner: int, columns: int, itemsize: int) -> int:
     """In how many `bounds` of its rows a product of two matrices is made; 0 where it is not split by rows alone."""
     if not is_split(2 * rows * inner * columns, rows * columns * itemsize) or columns >= 2 * TILE:
         return 0
-    return max(1, rows // TILE)
+    return _count(rows)
