@@ -97,9 +97,10 @@ def bind(
                 break
         attrs = node.attrs
         if attrs and known:
-            changed = {k: substitute(v, known) for k, v in attrs.items()}
-            if any(changed[k] is not v for k, v in attrs.items()):
-                attrs = changed
+            for v in attrs.values():
+                if isinstance(v, (tuple, Dim)) and substitute(v, known) is not v:
+                    attrs = {k: substitute(v, known) for k, v in attrs.items()}
+                    break
         control = node.control_inputs
         if control and any(n in moved for n in control):
             control = tuple([moved.get(n, n) for n in control])

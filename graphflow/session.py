@@ -555,15 +555,17 @@ def _wants_template(templates: Sequence[Template | None]) -> bool:
 
 def _placeholders(fetches: Fetches, given: Mapping[Tensor, Any]) -> list[Tensor]:
     """Placeholders that the fetches need, in the order of their making."""
-    found: dict[Node, None] = {}
     stack = [t.op for t in fetches.tensors if t not in given] + list(fetches.targets)
+    seen = set(stack)
     while stack:
         node = stack.pop()
-        if node not in found:
-            found[node] = None
-            stack.extend(t.op for t in node.inputs if t not in given)
-            stack.extend([n for n in node.control_inputs if n.op.name != "placeholder"])
-    return [n.outputs[0] for n in sorted(found, key=lambda n: n.id) if n.op.name == "placeholder"]
+        needed = [t.op for t in node.inputs if t.op not in seen and t not in given]
+        if node.control_inputs:
+            needed += [n for n in node.control_inputs if n not in seen and n.op.name != "placeholder"]
+        stack += needed
+        seen.update(needed)
+    found = [n for n in seen if n.op.name == "placeholder"]
+    return [n.outputs[0] for n in sorted(found, key=lambda n: n.id)]
 
 
 def _shape_of(t: Tensor, value: Any) -> Shape:

@@ -188,9 +188,10 @@ def substitute(value: Any, sizes: Mapping[str, DimLike]) -> Any:
             total = total + product
         return total
     if isinstance(value, tuple):
-        changed = tuple(substitute(item, sizes) for item in value)
-        if any(a is not b for a, b in zip(changed, value, strict=True)):
-            return type(value)(*changed) if hasattr(value, "_fields") else changed
+        changed = [substitute(item, sizes) for item in value]
+        for new, old in zip(changed, value, strict=True):
+            if new is not old:
+                return type(value)(*changed) if hasattr(value, "_fields") else tuple(changed)
     return value
 
 

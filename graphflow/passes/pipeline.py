@@ -215,10 +215,11 @@ def run_passes(
     first = subgraph
     done: dict[Callable[[Subgraph], Subgraph], Subgraph] = {}
     for name, function in passes:
-        if log is None and done.get(function) is subgraph:
-            continue  # nothing has changed since it ran last
         if log is None:
-            changed = function(subgraph)
+            changed = subgraph if done.get(function) is subgraph else function(subgraph)
+        elif done.get(function) is subgraph:  # nothing has changed since it ran last
+            log.append(PassRecord(name, 0.0, len(subgraph.nodes), len(subgraph.nodes), (), ()))
+            changed = subgraph
         else:
             start = time.perf_counter()
             with recorded_replacements() as replaced:

@@ -36,6 +36,8 @@ def sink_broadcasts(subgraph: Subgraph, symbolic: bool = False) -> Subgraph:
 
 def _sunk(subgraph: Subgraph, symbolic: bool) -> Subgraph:
     broadcast_to = OPS.get("broadcast_to")
+    if not any(node.op is broadcast_to for node in subgraph.nodes):
+        return subgraph
     readers = Readers(subgraph)
 
     def known(t: Tensor) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from graphflow.planning.cost import Calibration, Machine, node_cost
 from graphflow.planning.liveness import order_problem
 from graphflow.planning.schedule import Schedule
 from graphflow.subgraph import Subgraph
+from graphflow.types import TensorType
 
 if TYPE_CHECKING:
     from graphflow.planning.lanes import LaneSchedule
@@ -51,7 +53,7 @@ def choose_lanes(
     workers: how many threads there are. calibration: what profiled runs said about the model.
     Runs with effects stay on one lane, and so does the commit. O((V + E) log V).
     """
-    if workers < 2 or sum(map(_is_large, schedule.order)) < 2:
+    if workers < 2 or not _has_two_large(schedule.order):
         return None
     if any(n.op.has_effect or "callback" in n.attrs for n in schedule.order):
         return None
@@ -105,8 +107,20 @@ def _shares_threads(node: Node) -> bool:
     return is_split(flops, out.nbytes or 0)
 
 
-def _is_large(node: Node) -> bool:
-    if node.op.is_source or node.op.is_view:
-        return False
-    touched = sum([t.type.nbytes or 0 for t in (*node.inputs, *node.outputs)])
-    return touched >= LARGE_NBYTES or bool(touched >= LARGE_NBYTES // 8 and node.op.traits & Trait.BLAS)
+def _has_two_large(nodes: Sequence[Node]) -> bool:
+    nbytes: dict[TensorType, int] = {}
+    found = 0
+    for node in nodes:
+        if node.op.is_source or node.op.is_view:
+            continue
+        touched = 0
+        for t in (*node.inputs, *node.outputs):
+            size = nbytes.get(t.type)
+            if size is None:
+                size = nbytes[t.type] = t.type.nbytes or 0
+            touched += size
+        if touched >= LARGE_NBYTES or (touched >= LARGE_NBYTES // 8 and node.op.traits & Trait.BLAS):
+            found += 1
+            if found == 2:
+                return True
+    return False
