@@ -130,12 +130,8 @@ class Node:
         Its types are inferred again where those of the inputs, or the attributes, are others.
         """
         types: list[TensorType] | None = None
-        if attrs is self.attrs:
-            for new, old in zip(inputs, self.inputs, strict=True):
-                if new.type is not old.type and new.type != old.type:
-                    break
-            else:
-                types = [t.type for t in self.outputs]
+        if attrs is self.attrs and [t.type for t in inputs] == [t.type for t in self.inputs]:
+            types = [t.type for t in self.outputs]
         return detached(self, self.op, inputs, attrs, control, types=types)
 
     def run(self, feed_dict: Any = None, session: Any = None) -> None:

@@ -38,6 +38,9 @@ from graphflow.types import STRING, Dim, substitute
 __all__ = ["Executable", "VariableStore", "load"]
 
 _consume: Callable[[Iterable[Any]], None] = deque[Any](maxlen=0).extend
+_BROUGHT = (Kind.FEED, Kind.VIEW, Kind.DYNAMIC)
+"""Slots whose arrays come with a run, or once others are there."""
+
 LONG_RUN_NBYTES = 1 << 22
 """Programs that touch more bytes than this run call by call, so that an interrupt is honoured in between."""
 
@@ -155,6 +158,8 @@ class Executable:
 
     def _fill_static(self) -> None:
         for number, slot in enumerate(self.program.slots):
+            if slot.kind in _BROUGHT:
+                continue
             backend = self._backends[slot.device]
             value = None
             if slot.kind in (Kind.BUFFER, Kind.COPIED_FEED):
@@ -180,19 +185,21 @@ class Executable:
         env, static = self._env, self._is_static
         fixed = True
         for s in i.inputs:
-            fixed = fixed and static[s]
+            if not static[s]:
+                fixed = False
+                break
+        outputs = i.outputs
         if i.is_view and fixed and i.op.is_silent and not (self._sizes_matter and _has_symbols(i)):
-            env[i.outputs[0]] = backend.function(i.op, i.attrs)(*[env[s] for s in i.inputs])
-            static[i.outputs[0]] = True
+            env[outputs[0]] = backend.function(i.op, i.attrs)(*[env[s] for s in i.inputs])
+            static[outputs[0]] = True
             return []
-        several = len(i.outputs) != 1 or i.op is FUSED
-        if fixed and several and i.op.takes_out and all(static[s] for s in i.outputs):
-            function = partial(backend.function(i.op, i.attrs), out=tuple([env[s] for s in i.outputs]))
-            return [(function, *[env[s] for s in i.inputs])]
-        if fixed and len(i.outputs) == 1 and static[i.outputs[0]] and not i.bodies:
-            function, arguments = backend.call(
-                i.op, i.attrs, tuple([env[s] for s in i.inputs]), env[i.outputs[0]]
-            )
+        if len(outputs) != 1 or i.op is FUSED:
+            if fixed and i.op.takes_out and all(static[s] for s in outputs):
+                function = partial(backend.function(i.op, i.attrs), out=tuple([env[s] for s in outputs]))
+                return [(function, *[env[s] for s in i.inputs])]
+        elif fixed and static[outputs[0]] and not i.bodies:
+            inputs = tuple([env[s] for s in i.inputs])
+            function, arguments = backend.call(i.op, i.attrs, inputs, env[outputs[0]])
             return [(function, *arguments)]
         calls: list[tuple[Any, ...]] = [(self._dynamic(i, backend),)]
         if i.frees:

@@ -121,10 +121,11 @@ class Template:
         arena, offsets = self._offsets(nbytes)
         slots: list[Slot] = list(self.program.slots)
         for number, k in self.resized:
-            kind, type_, device, own, offset, *rest = slots[number]
+            kind, type_, device, own, offset, base, value, key, place = slots[number]
             if k >= 0:
                 type_, own = types[k], 0 if kind is Kind.VIEW else nbytes[k]
-            slots[number] = Slot(kind, type_, device, own, offsets.get(number, offset), *rest)
+            offset = offsets.get(number, offset)
+            slots[number] = Slot(kind, type_, device, own, offset, base, value, key, place)
         self._fill_constants(slots, sizes)
         instructions = self.program.instructions
         if self.attrs or self.workspaces:
@@ -152,11 +153,14 @@ class Template:
         arena: dict[str, int] = {}
         offsets: dict[int, int] = {}
         for device, buffers in self.buffers.items():
-            sizes = [nbytes[k] if k >= 0 else self.program.slots[n].nbytes or 0 for n, k, _, _ in buffers]
-            lifetimes = [Lifetime(size, *span) for size, (_, _, *span) in zip(sizes, buffers, strict=True)]
+            slots = self.program.slots
+            lifetimes = [
+                Lifetime(nbytes[k] if k >= 0 else slots[n].nbytes or 0, first, last)
+                for n, k, first, last in buffers
+            ]
             plan = plan_arena(lifetimes)
             arena[device] = plan.nbytes
-            offsets.update(zip([n for n, *_ in buffers], plan.offsets, strict=True))
+            offsets.update(zip([b[0] for b in buffers], plan.offsets, strict=True))
         return arena, offsets
 
     def _sizes(self, shapes: Sequence[Shape]) -> dict[str, Any] | None:
