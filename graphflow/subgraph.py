@@ -202,15 +202,12 @@ def _add_made(node: Node, nodes: dict[Node, None], inputs: tuple[Tensor, ...]) -
 
 def prune(subgraph: Subgraph) -> Subgraph:
     """Drop the nodes that neither outputs, nor targets, nor what they run after, nor what is seen later, need."""
-    fed = set(subgraph.inputs)
-    needed = {t.op for t in subgraph.outputs if t not in fed}.union(subgraph.targets)
+    needed = {t.op for t in subgraph.outputs}.union(subgraph.targets)
     kept: list[Node] = []
     for node in reversed(subgraph.nodes):  # what needs a node comes after it
         if node in needed or node.op.has_effect or node.op.name in _LASTING:
             kept.append(node)
-            for t in node.inputs:
-                if t not in fed:
-                    needed.add(t.op)
+            needed.update([t.op for t in node.inputs])
             if node.control_inputs:
                 needed.update(node.control_inputs)
     if len(kept) == len(subgraph.nodes):

@@ -238,8 +238,8 @@ def _record(
 ) -> PassRecord:
     dropped: tuple[Node, ...] = ()
     if after is not before:
-        old = set(before.nodes)
-        made = {(n.graph, n.id) for n in after.nodes if n not in old}  # rebuilt with other inputs, or new
-        gone = old.difference(after.nodes, [r.node for r in replaced])
-        dropped = tuple([n for n in before.nodes if n in gone and (n.graph, n.id) not in made])
+        made = set(after.nodes).difference(before.nodes)  # rebuilt with other inputs, or new
+        gone = set(before.nodes).difference(after.nodes, [r.node for r in replaced])
+        places = {(n.graph, n.id) for n in made}
+        dropped = tuple([n for n in before.nodes if n in gone and (n.graph, n.id) not in places])
     return PassRecord(name, seconds, len(before.nodes), len(after.nodes), tuple(replaced), dropped)
