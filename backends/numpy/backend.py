@@ -47,6 +47,8 @@ class NumpyBackend(Backend):
         return raw[start : start + nbytes]
 
     def view(self, memory: Any, offset: int, dtype: np.dtype[Any], shape: Sequence[int]) -> Any:
+        if offset < 0:  # NumPy checks the end alone
+            raise ValueError(f"a view of {memory.nbytes} bytes begins at byte {offset}, before them")
         return np.ndarray(shape, dtype, memory, offset)
 
     def from_host(self, value: np.ndarray[Any, Any]) -> Any:

@@ -93,6 +93,16 @@ def test_arenas_are_aligned() -> None:
         assert memory.ctypes.data % 64 == 0
 
 
+def test_a_view_lies_within_its_memory() -> None:
+    memory = BACKEND.allocate(128)
+    for offset in (-64, 64, 128):
+        with pytest.raises((TypeError, ValueError)):
+            BACKEND.view(memory, offset, np.dtype("f8"), (9,))
+    memory[...] = 0
+    BACKEND.view(memory, 64, np.dtype("u1"), (64,))[...] = 1
+    assert memory.tolist() == [0] * 64 + [1] * 64
+
+
 def test_the_host_is_listed_with_its_blas() -> None:
     row = gf.list_devices()[0]
     assert row.name == "cpu:0"
