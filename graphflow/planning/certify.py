@@ -173,17 +173,14 @@ class _Walk:
             handed_on = sum([slots[s].nbytes or 0 for s in i.outputs if i.op.name.startswith("cond")])
             self.busy[k] = max(self.busy[k], i.workspace_nbytes + walk.moving_nbytes() - handed_on)
             self.fixed_nbytes += walk.fixed_nbytes
+        fused = i.attrs["body"].reuses if i.op.name == "fused" else None
         for n, (slot, value) in enumerate(zip(i.outputs, i.makes, strict=True)):
             kind = slots[slot].kind
             fits = kind in _ARENA or kind is Kind.DYNAMIC or (kind is Kind.VARIABLE and in_commit)
             if not fits and not i.is_view:
                 self.fail(f"${slot}, a {kind.value}, is written")
-            if reuses := slot in i.inputs and (i.op.in_place or is_copy or i.op.name == "fused"):
-                free = (
-                    i.attrs["body"].reuses[n]
-                    if i.op.name == "fused"
-                    else range(i.op.n_donors or len(i.inputs))
-                )
+            if reuses := slot in i.inputs and (i.op.in_place or is_copy or fused is not None):
+                free = range(i.op.n_donors or len(i.inputs)) if fused is None else fused[n]
                 reuses = all(s == slot and m in free for m, s in enumerate(i.inputs) if self.root[s] == slot)
             is_made = not i.bodies or i.used[n] or n < i.attrs.get("n_carry", self.made)
             if is_made and not (i.is_view and self.users[slot]):
@@ -243,8 +240,7 @@ def _check_edges(walk: _Walk, subgraph: Subgraph) -> None:
             value.update(zip(node.outputs, i.makes, strict=True))
             ended[node] = (k,)
         elif is_state or node.op.is_source or node.op.name == "no_op":
-            past += [e for t in node.inputs for e in ended.get(t.op, ())]
-            ended[node] = tuple(dict.fromkeys(past))
+            ended[node] = tuple(dict.fromkeys(past + [e for t in node.inputs for e in ended.get(t.op, ())]))
         else:
             walk.fail(f"nothing runs {node!r}, {node.place}")
     state = {t: n for t, n in kept.items() if p.slots[n].kind is Kind.VARIABLE}

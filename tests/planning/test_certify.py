@@ -6,6 +6,8 @@ by running on numbers, in memory filled with NaN.
 
 from __future__ import annotations
 
+import ast
+import inspect
 import random
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,6 +24,7 @@ from graphflow.backends import backend_for
 from graphflow.errors import VerifyError
 from graphflow.graph import Tensor
 from graphflow.lowering import Planned
+from graphflow.planning import certify as certifier
 from graphflow.planning.certify import certify
 from graphflow.program import Kind, Program
 from graphflow.runtime import Executable, VariableStore
@@ -142,6 +145,17 @@ def test_what_gives_wrong_bytes_gives_wrong_symbols() -> None:
     values = {"w": rng.normal(size=(6, 4)), "v": rng.normal(size=(4, 2))}
     plan = planned(fetches, shapes)
     assert sum(_check_judge(plan, feeds, values, seed) for seed in range(12)) > 20
+
+
+# --- what it is made of -------------------------------------------------------------------------------
+
+
+def test_it_is_small_and_shares_no_code_with_what_plans() -> None:
+    source = inspect.getsource(certifier)
+    assert len(source.splitlines()) <= 250
+    modules = [n.module for n in ast.walk(ast.parse(source)) if isinstance(n, ast.ImportFrom)]
+    ours = {m.removeprefix("graphflow.") for m in modules if m and m.startswith("graphflow")}
+    assert ours == {"errors", "graph", "program", "subgraph"}
 
 
 # --- each rule ----------------------------------------------------------------------------------------
