@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import numpy as np
 
 from graphflow.analysis.memory import memory_profile
 from graphflow.backends import backend_for, canonical
+from graphflow.collector import paused_collector
 from graphflow.compiler import Compiler
 from graphflow.compiler import check as check_plan
 from graphflow.errors import ArgumentError, FeedError, GraphflowError, MemoryLimitError, SessionError, shorten
@@ -243,7 +243,7 @@ class Session:
                     ).at(t.op.place)
                 shapes[t] = t.type.dims
             log: list[PassRecord] = []
-            with _paused_gc():
+            with paused_collector():
                 subgraph = self._compiler.cut(resolved, tuple(shapes), self.graph.version, log)
                 made = self._compiler.compile(subgraph, tuple(shapes.values()), self.memory_limit, log)
             return Plan(
@@ -269,7 +269,7 @@ class Session:
         deep = (None if numbered else version, wanted, resolved.targets, feeds)
         base = self._signatures.get(deep)
         if base is None:
-            with _paused_gc():
+            with paused_collector():
                 subgraph = self._compiler.cut(resolved, feeds, version)
             base = self._remember(deep, _Signature(resolved, feeds, subgraph, {}, [], version))
         subgraph_now = base.subgraph if base.version == version else None
@@ -312,7 +312,7 @@ class Session:
         executable = None if limit is None else loaded.get(key)
         if executable is not None and self._fits(executable, limit):  # type: ignore[arg-type]  # a limit is given
             return executable
-        with _paused_gc():
+        with paused_collector():
             program = self._program(signature, shapes, limit)
             if limit is not None:
                 self._make_room(memory_profile(program).peak, limit)
@@ -336,7 +336,7 @@ class Session:
         executable = loaded.get(key)
         if executable is not None and (limit is None or self._fits(executable, limit)):
             return executable
-        with _paused_gc():
+        with paused_collector():
             program = self._program(signature, shapes, limit)
             if limit is not None:
                 self._make_room(memory_profile(program).peak, limit)
@@ -575,18 +575,6 @@ def _shape_of(t: Tensor, value: Any) -> Shape:
         return shape_from_user(value, what=f"plan: the shape for '{t.name}'")
     shape_of_array: Shape = as_feed(t, value).shape
     return shape_of_array
-
-
-@contextmanager
-def _paused_gc() -> Iterator[None]:
-    """Building thousands of linked objects is half as slow without the cycle collector."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def get_default_session() -> Session | None:

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Low to high. A name stands for a module or for a package with all in it; a module takes the longest name that fits.
 LAYERS: list[list[str]] = [
-    ["graphflow.origin"],
+    ["graphflow.collector", "graphflow.origin"],
     ["graphflow.errors", "graphflow.config"],
     ["graphflow.hooks"],  # the doors upwards; see HOOKS
     ["graphflow.types"],

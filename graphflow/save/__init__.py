@@ -10,9 +10,9 @@ The header is described in `encode.py`, the bytes around it in `container.py`.
 
 from __future__ import annotations
 
-import gc
 from typing import Any
 
+from graphflow.collector import paused_collector
 from graphflow.errors import ArgumentError, FormatError, GraphError, MemoryLimitError, shorten
 from graphflow.files import as_path, atomic_write
 from graphflow.graph import BodyGraph, Graph, get_default_graph
@@ -61,28 +61,24 @@ def load_graph(path: Any, into: Graph | None = None, memory_limit: int | str = "
     """
     limit = parse_nbytes(memory_limit, "load_graph: memory_limit")
     _check_into(into)
-    enabled = gc.isenabled()
-    gc.disable()  # it would search the growing graph again and again
     try:
-        header, stored = unpack(path, limit)
-        graph = Graph()
-        try:
-            decode(header, stored, graph)
-        except FormatError as error:
-            raise FormatError(f"{shorten(str(path))}: {error}") from error.__cause__
-        if into is None:
-            return graph
-        with into._lock:
-            _check_names(header, into)
-            decode(header, stored, into)
-        return into
+        with paused_collector():
+            header, stored = unpack(path, limit)
+            graph = Graph()
+            try:
+                decode(header, stored, graph)
+            except FormatError as error:
+                raise FormatError(f"{shorten(str(path))}: {error}") from error.__cause__
+            if into is None:
+                return graph
+            with into._lock:
+                _check_names(header, into)
+                decode(header, stored, into)
+            return into
     except MemoryError as error:
         if isinstance(error, MemoryLimitError):
             raise
         raise MemoryLimitError(f"load_graph: {shorten(str(path))} does not fit into memory") from error
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _check_into(into: Any) -> None:

@@ -320,6 +320,9 @@ def test_a_crop_that_is_too_large_is_known_at_the_run() -> None:
 
 # --- memory ---------------------------------------------------------------------------------------
 
+OBJECTS = 4096
+"""Python's own objects, of which a call makes more or fewer depending on what ran before."""
+
 
 @pytest.mark.parametrize("n", [100, 40_000])
 @pytest.mark.parametrize(
@@ -353,4 +356,4 @@ def test_memory_stays_below_what_is_stated(
     finally:
         tracemalloc.stop()
     types = (TensorType(np.dtype("int64"), ()), *[TensorType(a.dtype, a.shape) for a in arrays])
-    assert peak <= op.workspace(types, (TensorType(dtype, (n,)),), **attrs)
+    assert peak - OBJECTS <= op.workspace(types, (TensorType(dtype, (n,)),), **attrs)
