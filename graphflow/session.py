@@ -12,10 +12,11 @@ from weakref import WeakSet
 
 import numpy as np
 
+from graphflow import config
 from graphflow.analysis.memory import memory_profile
 from graphflow.backends import backend_for, canonical
 from graphflow.collector import paused_collector
-from graphflow.compiler import Compiler
+from graphflow.compiler import Compiled, Compiler
 from graphflow.compiler import check as check_plan
 from graphflow.errors import ArgumentError, FeedError, GraphflowError, MemoryLimitError, SessionError, shorten
 from graphflow.feeds import as_feed
@@ -113,6 +114,9 @@ class Session:
         self._store = VariableStore()
         self._signatures: dict[Any, _Signature] = {}
         self._alive: WeakSet[_Signature] = WeakSet()  # those too that only callables hold
+        self._asked: tuple[Any, Compiled] | None = (
+            None  # the plan that was asked for last, until a run is made of it
+        )
         # Whether this thread is inside a run is asked of the lock itself: a flag of our own could be left set by an
         # interrupt, while entering and leaving `with lock` cannot be interrupted half-way.
         self._lock: Any = threading.RLock()
@@ -243,9 +247,14 @@ class Session:
                     ).at(t.op.place)
                 shapes[t] = t.type.dims
             log: list[PassRecord] = []
+            cut_feeds, sizes, version = tuple(shapes), tuple(shapes.values()), self.graph.version
             with paused_collector():
-                subgraph = self._compiler.cut(resolved, tuple(shapes), self.graph.version, log)
-                made = self._compiler.compile(subgraph, tuple(shapes.values()), self.memory_limit, log)
+                subgraph = self._compiler.cut(resolved, cut_feeds, version, log)
+                made = self._compiler.compile(subgraph, sizes, self.memory_limit, log)
+            deep = self._deep_key(resolved, cut_feeds, version)
+            if deep not in self._signatures:  # a run that follows takes the cut and the plan as they are
+                self._remember(deep, _Signature(resolved, cut_feeds, subgraph, {}, [], version))
+                self._asked = self._plan_key(subgraph, sizes, self.memory_limit), made
             return Plan(
                 made.planned.program,
                 made.subgraph,
@@ -264,9 +273,7 @@ class Session:
             self._signatures[key] = known  # the last one used
             return known
         resolved = resolve_fetches(self.graph, fetches)
-        numbered = all(t.op.op.name == "placeholder" for t in feeds)
-        wanted = tuple([t.number if numbered else t for t in resolved.tensors])
-        deep = (None if numbered else version, wanted, resolved.targets, feeds)
+        deep = self._deep_key(resolved, feeds, version)
         base = self._signatures.get(deep)
         if base is None:
             with paused_collector():
@@ -284,6 +291,17 @@ class Session:
             if len(self._signatures) > _MOST_SIGNATURES:
                 del self._signatures[next(iter(self._signatures))]
         return signature
+
+    @staticmethod
+    def _deep_key(fetches: Fetches, feeds: tuple[Tensor, ...], version: int) -> Any:
+        """A key that different names of the same tensors share, and nodes that were made anew in a loop."""
+        numbered = all(t.op.op.name == "placeholder" for t in feeds)
+        wanted = tuple([t.number if numbered else t for t in fetches.tensors])
+        return (None if numbered else version, wanted, fetches.targets, feeds)
+
+    def _plan_key(self, subgraph: Subgraph, shapes: tuple[Shape, ...], limit: int | None) -> Any:
+        """All that a plan of a cut is made from."""
+        return subgraph, shapes, limit, self._compiler.calibration, config.get()
 
     @staticmethod
     def _fast_key(fetches: Any, feeds: tuple[Tensor, ...], version: int) -> Any:
@@ -362,7 +380,11 @@ class Session:
         current = subgraph is not None and signature.version == self.graph.version
         if not current:  # a callable's, made before a tensor was changed in place
             subgraph = self._compiler.cut(signature.fetches, signature.feeds, signature.version)
-        compiled = self._compiler.compile(subgraph, shapes, limit)  # type: ignore[arg-type]  # cut just above
+        asked, self._asked = self._asked, None
+        if asked is not None and asked[0] == self._plan_key(subgraph, shapes, limit):  # type: ignore[arg-type]
+            compiled = asked[1]
+        else:
+            compiled = self._compiler.compile(subgraph, shapes, limit)  # type: ignore[arg-type]  # cut just above
         if (
             current
             and compiled.fitted is None
@@ -505,6 +527,7 @@ class Session:
             for signature in self._alive:
                 signature.loaded.clear()  # callables hold the signature: what it loaded must go all the same
             self._signatures.clear()
+            self._asked = None
             self._store = VariableStore()
             del executables
             for device in used:

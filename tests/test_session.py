@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import graphflow as gf
+from graphflow.compiler import Compiler
 from graphflow.errors import ArgumentError, DTypeError, FeedError, FetchError, MemoryLimitError, SessionError
 
 
@@ -225,6 +226,31 @@ def test_make_callable(xy: Any) -> None:
         call(np.ones((2, 4), np.float32))
     with pytest.raises(FeedError, match="twice"):
         session.make_callable(y, [x, x])
+
+
+def test_a_run_takes_the_plan_that_was_asked_for(xy: Any, monkeypatch: Any) -> None:
+    made = []
+    compile_ = Compiler.compile
+
+    def counted(compiler: Compiler, *args: Any) -> Any:
+        made.append(args[1])
+        return compile_(compiler, *args)
+
+    monkeypatch.setattr(Compiler, "compile", counted)
+    x, y = xy
+    session = gf.Session()
+    plan = session.plan(y, {x: (2, 3)})
+    np.testing.assert_array_equal(session.run("y:0", {"x": DATA}), DATA * 2)
+    assert made == [((2, 3),)]
+    (executable,) = next(iter(session._alive)).loaded.values()
+    assert executable.program is plan.program
+    session.run(y, {x: DATA[:1]})  # another shape
+    session.plan([y, x], {x: (2, 3)})
+    with gf.config.override(certify=not gf.config.get().certify):  # other settings
+        session.run([y, x], {x: DATA})
+    session.plan(y + 1.0, {x: (2, 3)})
+    session.run(y + 1.0, {x: DATA}, memory_limit="1MB")  # a limit that it was not planned for
+    assert made == [((2, 3),), ((1, 3),), *[((2, 3),)] * 4]
 
 
 def test_a_second_run_does_no_graph_work(xy: Any, monkeypatch: Any) -> None:
