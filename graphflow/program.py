@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from graphflow.op import Op
@@ -141,10 +142,8 @@ class Program:
     @property
     def devices(self) -> tuple[str, ...]:
         """Every device it touches, the host first."""
-        found = dict.fromkeys(
-            [self.host, *[i.device for i in self.instructions], *[s.device for s in self.slots]]
-        )
-        return tuple(found)
+        device = attrgetter("device")
+        return tuple(dict.fromkeys([self.host, *map(device, self.instructions), *map(device, self.slots)]))
 
     def __str__(self) -> str:
         return "\n".join(self._lines())

@@ -32,7 +32,7 @@ from graphflow.lane_runner import LaneCall, LanePool, LaneRunner
 from graphflow.ops.fused import FUSED
 from graphflow.ops.numpy_settings import kernel_settings, set_for_kernels
 from graphflow.profile import Recorder
-from graphflow.program import Instruction, Kind, Place, Program
+from graphflow.program import Instruction, Kind, Place, Program, Slot
 from graphflow.types import STRING, Dim, substitute
 
 __all__ = ["Executable", "VariableStore", "load"]
@@ -40,6 +40,9 @@ __all__ = ["Executable", "VariableStore", "load"]
 _consume: Callable[[Iterable[Any]], None] = deque[Any](maxlen=0).extend
 _BROUGHT = (Kind.FEED, Kind.VIEW, Kind.DYNAMIC)
 """Slots whose arrays come with a run, or once others are there."""
+
+_PLANNED = (Kind.BUFFER, Kind.COPIED_FEED)
+"""Slots with bytes in an arena."""
 
 LONG_RUN_NBYTES = 1 << 22
 """Programs that touch more bytes than this run call by call, so that an interrupt is honoured in between."""
@@ -88,8 +91,7 @@ class Executable:
         self._scopes = [scope for scope in found if scope is not None]
         self._arenas = {d: self._backends[d].allocate(n) for d, n in program.arena_nbytes.items() if n}
         self._env: list[Any] = [None] * len(program.slots)
-        self._is_static = [False] * len(program.slots)
-        self._fill_static()
+        self._varying = self._fill_fixed()
         self._places: list[Place] = []
         numbers: list[int] = []
         self._sizes: dict[str, int] = {}
@@ -99,16 +101,23 @@ class Executable:
         calls: list[tuple[Any, ...]] = []
         commit = 0
         late: dict[int, Callable[[], tuple[Any, ...]]] = {}
+        self._step_by_step = sum([s.nbytes or 0 for s in program.slots]) > LONG_RUN_NBYTES
+        self._calls_back = False
         for number, instruction in enumerate(program.instructions):
             if number == program.commit:
                 commit = len(calls)
+            if instruction.bodies:
+                self._step_by_step = True
+            if not self._calls_back and _sees_context(instruction):
+                self._calls_back = True
             made = self._bind(instruction)
             if number >= program.commit and (ready := self._ready(instruction)) is not None:
                 late[len(calls) - commit] = ready
                 made[1:] = [(setitem, self._env, s, None) for s in instruction.frees]
-            calls.extend(made)
-            self._places.extend([instruction.place] * len(made))
-            numbers.extend([number] * len(made))
+            for each in made:
+                calls.append(each)
+                self._places.append(instruction.place)
+                numbers.append(number)
         if program.commit >= len(program.instructions):
             commit = len(calls)
         self._numbers = numbers
@@ -116,12 +125,9 @@ class Executable:
         self._late = late
         self._add_commit()
         self._prepare_io()
-        touched = sum((s.nbytes or 0) for s in program.slots)
-        self._step_by_step = touched > LONG_RUN_NBYTES or any(i.bodies for i in program.instructions)
         self._context = contextvars.copy_context()
         self._context.run(set_for_kernels)
         self._context.run(THREADS.set, threads)
-        self._calls_back = any(map(_sees_context, program.instructions))
         self._lanes = self._lane_runner(numbers)
         self._all = self._head + self._tail
         simple = not (
@@ -147,7 +153,7 @@ class Executable:
         """What runs the head on several lanes; None where the program has one."""
         program = self.program
         head = program.instructions[: program.commit]
-        if all(i.lane == 0 for i in head):
+        if not any(i.lane for i in head):
             return None
         calls = [
             LaneCall(number, bound, place)
@@ -156,51 +162,58 @@ class Executable:
         waits = [i.waits for i in head]
         return LaneRunner(calls, [i.lane for i in head], waits, self._store.lanes, self._step_by_step)
 
-    def _fill_static(self) -> None:
+    def _fill_fixed(self) -> set[int]:
+        """Make the arrays that are the same in every run; gives the slots whose arrays are not."""
+        env, varying = self._env, set[int]()
+        brought, planned = _BROUGHT, _PLANNED
+        device, backend, memory = "", None, None
         for number, slot in enumerate(self.program.slots):
-            if slot.kind in _BROUGHT:
+            kind = slot.kind
+            if kind in brought:
+                varying.add(number)
                 continue
-            backend = self._backends[slot.device]
-            value = None
-            if slot.kind in (Kind.BUFFER, Kind.COPIED_FEED):
-                memory = self._arenas.get(slot.device)
+            if slot.device != device:
+                device = slot.device
+                backend, memory = self._backends[device], self._arenas.get(device)
+            if kind in planned:
+                dtype, shape = slot.type
                 if memory is None or not slot.nbytes:
-                    value = backend.empty(slot.type.dtype, slot.type.shape)
+                    env[number] = backend.empty(dtype, shape)
                 else:
-                    value = backend.view(memory, slot.offset, slot.type.dtype, slot.type.shape)
-            elif slot.kind is Kind.CONSTANT:
-                value = slot.value if slot.device == self.program.host and _is_host(backend) else None
-                if value is None:
-                    value = backend.from_host(slot.value)
-            elif slot.kind is Kind.VARIABLE:
-                value = self._store.array(slot.key, partial(backend.empty, slot.type.dtype, slot.type.shape))
-            elif slot.kind is Kind.COUNTER:
-                value = self._store.array(slot.key, partial(backend.from_host, np.zeros((), np.int64)))
-            self._env[number] = value
-            self._is_static[number] = value is not None
+                    env[number] = backend.view(memory, slot.offset, dtype, shape)
+            else:
+                env[number] = self._kept(slot, backend)
+        return varying
+
+    def _kept(self, slot: Slot, backend: Any) -> Any:
+        """The array of a slot whose value outlives a run: a constant, or what the session stores."""
+        if slot.kind is Kind.CONSTANT:
+            at_hand = slot.device == self.program.host and _is_host(backend)
+            return slot.value if at_hand and slot.value is not None else backend.from_host(slot.value)
+        if slot.kind is Kind.VARIABLE:
+            return self._store.array(slot.key, partial(backend.empty, *slot.type))
+        return self._store.array(slot.key, partial(backend.from_host, np.zeros((), np.int64)))
 
     def _bind(self, i: Instruction) -> list[tuple[Any, ...]]:
         """The calls for one instruction; none for a view of bytes that never move."""
         backend = self._backends[i.device]
-        env, static = self._env, self._is_static
-        fixed = True
-        for s in i.inputs:
-            if not static[s]:
-                fixed = False
-                break
-        outputs = i.outputs
-        if i.is_view and fixed and i.op.is_silent and not (self._sizes_matter and _has_symbols(i)):
-            env[outputs[0]] = backend.function(i.op, i.attrs)(*[env[s] for s in i.inputs])
-            static[outputs[0]] = True
-            return []
-        if len(outputs) != 1 or i.op is FUSED:
-            if fixed and i.op.takes_out and all(static[s] for s in outputs):
-                function = partial(backend.function(i.op, i.attrs), out=tuple([env[s] for s in outputs]))
-                return [(function, *[env[s] for s in i.inputs])]
-        elif fixed and static[outputs[0]] and not i.bodies:
-            inputs = tuple([env[s] for s in i.inputs])
-            function, arguments = backend.call(i.op, i.attrs, inputs, env[outputs[0]])
-            return [(function, *arguments)]
+        env, varying = self._env, self._varying
+        inputs, outputs = i.inputs, i.outputs
+        if not varying.isdisjoint(inputs):
+            pass
+        elif i.is_view:
+            if i.op.is_silent and not (self._sizes_matter and _has_symbols(i)):
+                env[outputs[0]] = backend.function(i.op, i.attrs)(*[env[s] for s in inputs])
+                varying.discard(outputs[0])
+                return []
+        elif varying.isdisjoint(outputs) and not i.bodies:
+            arrays = tuple([env[s] for s in inputs])
+            if len(outputs) == 1 and i.op is not FUSED:
+                function, arguments = backend.call(i.op, i.attrs, arrays, env[outputs[0]])
+                return [(function, *arguments)]
+            if i.op.takes_out:
+                out = tuple([env[s] for s in outputs])
+                return [(partial(backend.function(i.op, i.attrs), out=out), *arrays)]
         calls: list[tuple[Any, ...]] = [(self._dynamic(i, backend),)]
         if i.frees:
             calls.append((_release, env, i.frees))
@@ -212,8 +225,8 @@ class Executable:
         A call that looks its arrays up by itself is a Python function, in which an interrupt may be raised: then some
         variables would be written and others not. None where the call is bound already.
         """
-        env, static, backend = self._env, self._is_static, self._backends[i.device]
-        if all(static[s] for s in (*i.inputs, *i.outputs)) or len(i.outputs) != 1 or i.op is FUSED:
+        env, varying, backend = self._env, self._varying, self._backends[i.device]
+        if varying.isdisjoint((*i.inputs, *i.outputs)) or len(i.outputs) != 1 or i.op is FUSED:
             return None
         target, fetch = i.outputs[0], _getter(env, i.inputs)
         if i.is_view:
@@ -229,7 +242,7 @@ class Executable:
         made = self.program.slots[target].type
 
         def ready() -> tuple[Any, ...]:
-            if not static[target]:
+            if target in varying:
                 env[target] = backend.empty(made.dtype, made.shape)
             function, arguments = backend.call(i.op, i.attrs, fetch(), env[target])
             return (function, *arguments)
@@ -252,7 +265,7 @@ class Executable:
             def fill_all() -> None:
                 out = tuple(
                     [
-                        env[s] if self._is_static[s] else backend.empty(t.dtype, t.shape)
+                        backend.empty(t.dtype, t.shape) if s in self._varying else env[s]
                         for s, t in zip(outputs, types, strict=True)
                     ]
                 )
@@ -272,7 +285,7 @@ class Executable:
 
             return many
         target = outputs[0]
-        if self._is_static[target]:
+        if target not in self._varying:
             out = env[target]
             if i.op.takes_out:
 
@@ -376,7 +389,7 @@ class Executable:
     def _add_commit(self) -> None:
         self._dynamic_swaps = []
         for source, target in self.program.swaps:
-            if self._is_static[source]:
+            if source not in self._varying:
                 backend = self._backends[self.program.slots[target].device]
                 function, arguments = backend.store(self._env[target], self._env[source])
                 self._tail.append((function, *arguments))
@@ -392,13 +405,14 @@ class Executable:
         self._host = self._backends[self.program.host]
         early = self.program.early_fetches
         self._late_fetches = [(k, s) for k, s in enumerate(self.program.fetches) if not early[k]]
-        self._copied = [(n, self._env[s]) for n, s in enumerate(self.program.feeds) if self._is_static[s]]
+        varying = self._varying
+        self._copied = [(n, self._env[s]) for n, s in enumerate(self.program.feeds) if s not in varying]
         self._feed_dtypes = [slots[s].type.dtype for s in self.program.feeds]
-        self._by_reference = [not self._is_static[s] for s in self.program.feeds]
-        self._referred = [(n, s) for n, s in enumerate(self.program.feeds) if not self._is_static[s]]
+        self._by_reference = [s in varying for s in self.program.feeds]
+        self._referred = [(n, s) for n, s in enumerate(self.program.feeds) if s in varying]
         self._needed = [(slots[s].key, place) for s, needed, place in self.program.variables if needed]
         self._written = [slots[s].key for s in self.program.written]
-        self._dynamic_slots = tuple(n for n, static in enumerate(self._is_static) if not static)
+        self._dynamic_slots = tuple(sorted(varying))
         self._owned = [slots[s].kind is Kind.DYNAMIC for s in self.program.fetches]
 
     def _made(self, slots: Sequence[int]) -> list[Any]:

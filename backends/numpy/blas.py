@@ -67,8 +67,7 @@ def bind_matmul(inputs: tuple[Any, ...], out: Any) -> Call | None:
     a, b = inputs
     if a.ndim < 2 or b.ndim < 2 or is_half(out.dtype):
         return None
-    flops = 2 * out.size * a.shape[-1]
-    if not is_split(flops, out.nbytes):
+    if not is_split(2 * out.size * a.shape[-1], out.nbytes):
         return one_call(a, b, out)
     if out.ndim > 2 and b.ndim == 2 and a.flags.c_contiguous:
         a, out = a.reshape(-1, a.shape[-1]), out.reshape(-1, out.shape[-1])
@@ -80,9 +79,11 @@ def bind_matmul(inputs: tuple[Any, ...], out: Any) -> Call | None:
 def one_call(a: Any, b: Any, out: Any) -> Call:
     """A product, or a piece of one, as one call of the library that its size asks for."""
     library = mkl()
-    flops = 2 * out.size * a.shape[-1]
-    taken = product_call(library, a, b, out) if library is not None and flops >= MKL_FLOPS else None
-    return taken or (np.matmul, (a, b, out))
+    if library is not None and 2 * out.size * a.shape[-1] >= MKL_FLOPS:
+        taken = product_call(library, a, b, out)
+        if taken is not None:
+            return taken
+    return np.matmul, (a, b, out)
 
 
 def _tiles(a: Any, b: Any, out: Any) -> Iterator[tuple[Any, Any, Any]]:

@@ -48,9 +48,9 @@ def broadcast_strides(source: Shape, target: Shape) -> list[DimLike]:
 
 
 def permuted(xp: Any, x: Any, order: Sequence[int]) -> Any:
-    """`x` with its axes in that order, by the standard's name for it, or by NumPy's older one (CuPy 13)."""
-    function = getattr(xp, "permute_dims", None)
-    return (xp.transpose if function is None else function)(x, tuple(order))
+    """`x` with its axes in that order, by the method of NumPy's and CuPy's arrays or the standard's function."""
+    method = getattr(x, "transpose", None)
+    return xp.permute_dims(x, tuple(order)) if method is None else method(order)
 
 
 def put(xp: Any, value: Any, out: Any) -> Any:
