@@ -128,6 +128,10 @@ class Backend:
         """A kernel bound to fixed arrays, writing `out`."""
         return partial(self.function(op, attrs), out=out), inputs
 
+    def direct(self, op: Op) -> Callable[..., Any] | None:
+        """`f` where `call` gives `f, (*inputs, out)` whatever the arrays are, else None: new sizes then cost less."""
+        return None
+
     def workers(self) -> int:
         """How many threads can share work on this device: lanes, and the blocks of a cluster."""
         return 1

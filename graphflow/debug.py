@@ -158,7 +158,7 @@ def bisect(
         before, after = (session._passes.before, session._passes.after) if chosen is None else ((), chosen)
         source = source_of(session.graph, signature, shapes, before, after)
         stages = source.stages()
-        program = session._program(signature, shapes, session.memory_limit)
+        program, _ = session._program(signature, shapes, session.memory_limit)
         check = ReferenceCheck(program, backend_for, session._store, session.threads)
         state = check.state(stages[0].before)
         lab = _lab(check, stages[0].before, arrays, state)

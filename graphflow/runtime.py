@@ -64,9 +64,18 @@ class VariableStore:
 
 
 def load(
-    program: Program, backend_of: Callable[[str], Any], store: VariableStore, threads: int | None = None
+    program: Program,
+    backend_of: Callable[[str], Any],
+    store: VariableStore,
+    threads: int | None = None,
+    like: Any = None,
 ) -> Any:
-    """Make a program runnable: by its backend's own way if it has one, else by the loop below."""
+    """Make a program runnable: by its backend's own way if it has one, else by the loop below.
+
+    like: what was loaded from the same program for other sizes; of it is taken what no size changes.
+    """
+    if isinstance(like, Executable):
+        return Executable(program, backend_of, store, threads, like)
     if len(program.devices) == 1:
         own = backend_of(program.host).load(program, store)
         if own is not None:
@@ -83,52 +92,37 @@ class Executable:
         backend_of: Callable[[str], Any],
         store: VariableStore,
         threads: int | None = None,
+        like: Executable | None = None,
     ) -> None:
         self.program = program
         self._store = store
-        self._backends = {d: backend_of(d) for d in program.devices}
-        found = [b.scope(program) for b in self._backends.values()]
-        self._scopes = [scope for scope in found if scope is not None]
+        if like is None:
+            self._backends = {d: backend_of(d) for d in program.devices}
+            found = [b.scope(program) for b in self._backends.values()]
+            self._scopes = [scope for scope in found if scope is not None]
+            self._direct: list[tuple[Callable[..., Any], Callable[[Any], Any]] | None] = [None] * len(
+                program.instructions
+            )
+        else:
+            self._backends, self._scopes, self._direct = like._backends, like._scopes, like._direct
         self._arenas = {d: self._backends[d].allocate(n) for d, n in program.arena_nbytes.items() if n}
-        self._env: list[Any] = [None] * len(program.slots)
-        self._varying = self._fill_fixed()
-        self._places: list[Place] = []
-        numbers: list[int] = []
+        self._env, self._varying = self._fixed(like)
         self._sizes: dict[str, int] = {}
         self._sizes_matter = program.has_symbols and any(
             _speaks_of_sizes(v) for i in program.instructions for v in i.attrs.values()
         )
-        calls: list[tuple[Any, ...]] = []
-        commit = 0
-        late: dict[int, Callable[[], tuple[Any, ...]]] = {}
         self._step_by_step = sum([s.nbytes or 0 for s in program.slots]) > LONG_RUN_NBYTES
-        self._calls_back = False
-        for number, instruction in enumerate(program.instructions):
-            if number == program.commit:
-                commit = len(calls)
-            if instruction.bodies:
-                self._step_by_step = True
-            if not self._calls_back and _sees_context(instruction):
-                self._calls_back = True
-            made = self._bind(instruction)
-            if number >= program.commit and (ready := self._ready(instruction)) is not None:
-                late[len(calls) - commit] = ready
-                made[1:] = [(setitem, self._env, s, None) for s in instruction.frees]
-            for each in made:
-                calls.append(each)
-                self._places.append(instruction.place)
-                numbers.append(number)
-        if program.commit >= len(program.instructions):
-            commit = len(calls)
-        self._numbers = numbers
-        self._head, self._tail = calls[:commit], calls[commit:]
-        self._late = late
+        self._step_by_step |= any(i.bodies for i in program.instructions)
+        self._calls_back: bool = (
+            like._calls_back if like is not None else any(map(_sees_context, program.instructions))
+        )
+        self._bind_all()
         self._add_commit()
         self._prepare_io()
         self._context = contextvars.copy_context()
         self._context.run(set_for_kernels)
         self._context.run(THREADS.set, threads)
-        self._lanes = self._lane_runner(numbers)
+        self._lanes = self._lane_runner(self._numbers)
         self._all = self._head + self._tail
         simple = not (
             self._lanes
@@ -162,28 +156,37 @@ class Executable:
         waits = [i.waits for i in head]
         return LaneRunner(calls, [i.lane for i in head], waits, self._store.lanes, self._step_by_step)
 
-    def _fill_fixed(self) -> set[int]:
-        """Make the arrays that are the same in every run; gives the slots whose arrays are not."""
-        env, varying = self._env, set[int]()
-        brought, planned = _BROUGHT, _PLANNED
-        device, backend, memory = "", None, None
-        for number, slot in enumerate(self.program.slots):
-            kind = slot.kind
-            if kind in brought:
-                varying.add(number)
-                continue
+    def _fixed(self, like: Executable | None) -> tuple[list[Any], set[int]]:
+        """The arrays that are the same in every run, by slot, and the slots whose arrays are not."""
+        slots = self.program.slots
+        if like is None:
+            env: list[Any] = [None] * len(slots)
+            varying = {n for n, s in enumerate(slots) if s.kind in _BROUGHT}
+            missing = [n for n in range(len(slots)) if n not in varying]
+        else:
+            env, varying, known = like._env.copy(), like._varying.copy(), like.program.slots
+            missing = [
+                n
+                for n, s in enumerate(slots)
+                if s.kind in _PLANNED or (s is not known[n] and s.kind not in _BROUGHT)
+            ]
+        device = ""
+        backend: Any = None
+        memory: Any = None
+        for n in missing:
+            slot = slots[n]
             if slot.device != device:
                 device = slot.device
                 backend, memory = self._backends[device], self._arenas.get(device)
-            if kind in planned:
-                dtype, shape = slot.type
-                if memory is None or not slot.nbytes:
-                    env[number] = backend.empty(dtype, shape)
-                else:
-                    env[number] = backend.view(memory, slot.offset, dtype, shape)
+            if slot.kind not in _PLANNED:
+                env[n] = self._kept(slot, backend)
+                continue
+            dtype, shape = slot.type
+            if memory is None or not slot.nbytes:
+                env[n] = backend.empty(dtype, shape)
             else:
-                env[number] = self._kept(slot, backend)
-        return varying
+                env[n] = backend.view(memory, slot.offset, dtype, shape)
+        return env, varying
 
     def _kept(self, slot: Slot, backend: Any) -> Any:
         """The array of a slot whose value outlives a run: a constant, or what the session stores."""
@@ -194,7 +197,35 @@ class Executable:
             return self._store.array(slot.key, partial(backend.empty, *slot.type))
         return self._store.array(slot.key, partial(backend.from_host, np.zeros((), np.int64)))
 
-    def _bind(self, i: Instruction) -> list[tuple[Any, ...]]:
+    def _bind_all(self) -> None:
+        """The calls of head and tail, and for each the number of its instruction and its place."""
+        program, env = self.program, self._env
+        calls: list[tuple[Any, ...]] = []
+        numbers: list[int] = []
+        commit: int | None = None
+        self._late: dict[int, Callable[[], tuple[Any, ...]]] = {}
+        for number, instruction in enumerate(program.instructions):
+            if number == program.commit:
+                commit = len(calls)
+            direct = self._direct[number]
+            if direct is not None:
+                function, arrays = direct
+                calls.append((function, *arrays(env)))
+                numbers.append(number)
+                continue
+            made = self._bind(number, instruction)
+            if commit is not None and (ready := self._ready(instruction)) is not None:
+                self._late[len(calls) - commit] = ready
+                made[1:] = [(setitem, env, s, None) for s in instruction.frees]
+            calls += made
+            numbers += [number] * len(made)
+        if commit is None:
+            commit = len(calls)
+        self._head, self._tail = calls[:commit], calls[commit:]
+        self._numbers = numbers
+        self._places = [program.instructions[n].place for n in numbers]
+
+    def _bind(self, number: int, i: Instruction) -> list[tuple[Any, ...]]:
         """The calls for one instruction; none for a view of bytes that never move."""
         backend = self._backends[i.device]
         env, varying = self._env, self._varying
@@ -207,13 +238,18 @@ class Executable:
                 varying.discard(outputs[0])
                 return []
         elif varying.isdisjoint(outputs) and not i.bodies:
-            arrays = tuple([env[s] for s in inputs])
             if len(outputs) == 1 and i.op is not FUSED:
-                function, arguments = backend.call(i.op, i.attrs, arrays, env[outputs[0]])
+                direct = backend.direct(i.op)
+                if direct is not None:
+                    arrays = itemgetter(*inputs, outputs[0])
+                    self._direct[number] = direct, arrays
+                    return [(direct, *arrays(env))]
+                given = tuple([env[s] for s in inputs])
+                function, arguments = backend.call(i.op, i.attrs, given, env[outputs[0]])
                 return [(function, *arguments)]
             if i.op.takes_out:
                 out = tuple([env[s] for s in outputs])
-                return [(partial(backend.function(i.op, i.attrs), out=out), *arrays)]
+                return [(partial(backend.function(i.op, i.attrs), out=out), *[env[s] for s in inputs])]
         calls: list[tuple[Any, ...]] = [(self._dynamic(i, backend),)]
         if i.frees:
             calls.append((_release, env, i.frees))

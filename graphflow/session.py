@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
-from weakref import WeakSet
+from weakref import WeakSet, WeakValueDictionary
 
 import numpy as np
 
@@ -49,6 +49,9 @@ class _Signature:
         Template | None
     ]  # at most one, made with the second set of shapes; None where there can be none
     version: int  # of the graph: tensors changed in place later mean something else, but not here
+    latest: WeakValueDictionary[Template, Any] = field(  # what was loaded last of each template's programs
+        default_factory=WeakValueDictionary
+    )
 
 
 _MOST_SIGNATURES = 1024
@@ -280,7 +283,7 @@ class Session:
                 subgraph = self._compiler.cut(resolved, feeds, version)
             base = self._remember(deep, _Signature(resolved, feeds, subgraph, {}, [], version))
         subgraph_now = base.subgraph if base.version == version else None
-        known = _Signature(resolved, feeds, subgraph_now, base.loaded, base.templates, version)
+        known = replace(base, fetches=resolved, feeds=feeds, subgraph=subgraph_now, version=version)
         self._remember(key, known)
         return known
 
@@ -331,16 +334,19 @@ class Session:
         if executable is not None and self._fits(executable, limit):  # type: ignore[arg-type]  # a limit is given
             return executable
         with paused_collector():
-            program = self._program(signature, shapes, limit)
+            program, template = self._program(signature, shapes, limit)
             if limit is not None:
                 self._make_room(memory_profile(program).peak, limit)
+            like = None if template is None else signature.latest.get(template)
             try:
-                executable = load(program, backend_for, self._store, self.threads)
+                executable = load(program, backend_for, self._store, self.threads, like)
             except MemoryError as error:
                 plan = Plan(program, None, self.device)
                 raise MemoryLimitError(
                     f"the memory for this run is not to be had: {error}\n{plan.needs()}"
                 ) from error
+        if template is not None:
+            signature.latest[template] = executable
         loaded[key] = executable
         if len(loaded) > _MOST_SHAPES:
             del loaded[next(iter(loaded))]
@@ -355,7 +361,7 @@ class Session:
         if executable is not None and (limit is None or self._fits(executable, limit)):
             return executable
         with paused_collector():
-            program = self._program(signature, shapes, limit)
+            program, _ = self._program(signature, shapes, limit)
             if limit is not None:
                 self._make_room(memory_profile(program).peak, limit)
             passes = self._passes
@@ -368,14 +374,16 @@ class Session:
             del loaded[next(iter(loaded))]
         return executable
 
-    def _program(self, signature: _Signature, shapes: tuple[Shape, ...], limit: int | None) -> Program:
-        """The program for these shapes: from a template of the cut where one fits."""
+    def _program(
+        self, signature: _Signature, shapes: tuple[Shape, ...], limit: int | None
+    ) -> tuple[Program, Template | None]:
+        """The program for these shapes, and the template of the cut that it is from, where one fits."""
         templates = signature.templates
         for template in templates:
             program = None if template is None else template.program_for(shapes)
             if program is not None and (limit is None or memory_profile(program).peak <= limit):
                 check_plan(program)
-                return program
+                return program, template
         subgraph = signature.subgraph
         current = subgraph is not None and signature.version == self.graph.version
         if not current:  # a callable's, made before a tensor was changed in place
@@ -400,7 +408,7 @@ class Session:
                 compiled.planned,
             )
             templates.append(made)
-        return compiled.planned.program
+        return compiled.planned.program, None
 
     def _fits(self, executable: Any, limit: int) -> bool:
         """Whether an executable runs within `limit` bytes; what other programs hold is given back if it must be."""

@@ -120,12 +120,13 @@ class Template:
             return None
         arena, offsets = self._offsets(nbytes)
         slots: list[Slot] = list(self.program.slots)
+        view = Kind.VIEW
         for number, k in self.resized:
             kind, type_, device, own, offset, base, value, key, place = slots[number]
             if k >= 0:
-                type_, own = types[k], 0 if kind is Kind.VIEW else nbytes[k]
+                type_, own = types[k], 0 if kind is view else nbytes[k]
             offset = offsets.get(number, offset)
-            slots[number] = Slot(kind, type_, device, own, offset, base, value, key, place)
+            slots[number] = Slot._make((kind, type_, device, own, offset, base, value, key, place))
         self._fill_constants(slots, sizes)
         instructions = self.program.instructions
         if self.attrs or self.workspaces:

@@ -47,7 +47,7 @@ def loaded(
     shapes = tuple(a.shape for a in arrays)
     after = session._passes.after if passes is None else passes
     source = source_of(session.graph, signature, shapes, session._passes.before, after)
-    program = change(session._program(signature, shapes, None))
+    program = change(session._program(signature, shapes, None)[0])
     executable = load_checked(check, program, backend_of, session._store, session.threads, source)
     return lambda: signature.fetches.rebuild([v[()] for v in executable.run(arrays)])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 from hypothesis import given
 
 import graphflow as gf
+from graphflow.backends import backend_for
+from graphflow.runtime import Executable
 from graphflow.template import Template
 
 
@@ -67,6 +70,66 @@ def test_a_template_gives_the_program_that_planning_gives() -> None:
             x, y_ = made.slots[a], planned.slots[b]
             assert (x.kind, x.type, x.nbytes, x.key) == (y_.kind, y_.type, y_.nbytes, y_.key)
             assert x.value is None or np.array_equal(x.value, y_.value)
+
+
+def _calls(executable: Executable) -> list[list[Any]]:
+    """What each call is, with arrays told by their layout and by where in the arena they begin."""
+    (arena,) = executable._arenas.values()
+
+    def told(value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return [told(part) for part in value]
+        if not isinstance(value, np.ndarray):
+            return value
+        start = value.ctypes.data - arena.ctypes.data
+        where = start if 0 <= start < arena.nbytes else None
+        return value.dtype, value.shape, value.strides, where
+
+    return [told(call) for call in (*executable._head, *executable._tail)]
+
+
+@pytest.mark.parametrize("fed_in_place", [False, True])
+def test_loading_like_another_makes_the_calls_that_loading_alone_makes(fed_in_place: bool) -> None:
+    x, y, fetches = _training()
+    n = 4000 if fed_in_place else 90
+    session = gf.Session()
+    session.run(gf.global_variables_initializer())
+    for rows in (n - 40, n - 20):
+        session.run(fetches, {x: np.ones((rows, 6)), y: np.ones((rows, 2))})
+    (template,) = _templates(session)
+    first, second = (template.program_for([(rows, 6), (rows, 2)]) for rows in (n, n + 1))
+    assert first is not None
+    assert second is not None
+    other = Executable(first, backend_for, session._store)
+    alone, like = (Executable(second, backend_for, session._store, like=e) for e in (None, other))
+    assert any(direct is not None for direct in other._direct)
+    functions = [c[0] for c in _calls(like)]
+    assert any(isinstance(f, np.ufunc) for f in functions)
+    for ours, wanted in zip(_calls(like), _calls(alone), strict=True):
+        assert ours[1:] == wanted[1:]
+        assert ours[0] is wanted[0] or type(ours[0]) is type(wanted[0]) is not np.ufunc
+    assert (like._places, like._numbers, like._varying) == (alone._places, alone._numbers, alone._varying)
+    feeds = [np.ones((n + 1, 6), "f4"), np.ones((n + 1, 2), "f4")]
+    state = {key: array.copy() for key, array in session._store.arrays.items()}
+    results = []
+    for executable in (like, alone):
+        for key, array in state.items():
+            session._store.arrays[key][...] = array
+        results.append([np.asarray(r).tobytes() for r in executable.run(feeds)])
+    assert results[0] == results[1]
+
+
+def test_what_was_forgotten_is_not_kept_to_load_others_like_it() -> None:
+    x, y, fetches = _training()
+    session = gf.Session()
+    session.run(gf.global_variables_initializer())
+    for rows in (50, 70, 90, 110):
+        session.run(fetches, {x: np.ones((rows, 6)), y: np.ones((rows, 2))})
+    signature = next(s for s in session._alive if s.templates)
+    assert len(signature.latest) == 1
+    signature.loaded.clear()
+    gc.collect()
+    assert not signature.latest
 
 
 def test_the_user_hears_of_sizes_that_do_not_fit() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from graphflow.backends.base import Backend, Call, DeviceInfo, has_trait
 from graphflow.backends.numpy.blas import libraries, matmul, mkl
-from graphflow.backends.numpy.kernels import bind
+from graphflow.backends.numpy.kernels import bind, ufunc_of
 from graphflow.backends.numpy.threads import SEQUENTIAL_BLAS
 from graphflow.backends.numpy.workers import cores
 from graphflow.op import Op, Trait
@@ -67,6 +67,9 @@ class NumpyBackend(Backend):
 
     def call(self, op: Op, attrs: Mapping[str, Any], inputs: tuple[Any, ...], out: Any) -> Call:
         return bind(op, attrs, inputs, out) or super().call(op, attrs, inputs, out)
+
+    def direct(self, op: Op) -> Callable[..., Any] | None:
+        return ufunc_of(op) if type(self).call is NumpyBackend.call else None
 
     def workers(self) -> int:
         return cores()

@@ -21,20 +21,26 @@ from graphflow.ops.reduction import working_dtype
 from graphflow.ops.ufunc import Ufunc
 from graphflow.types import is_floating, is_integer
 
-__all__ = ["OWN", "bind"]
+__all__ = ["OWN", "bind", "ufunc_of"]
 
 Inputs = tuple[Any, ...]
 
 _functions: dict[Op, np.ufunc | None] = {}
-"""What was found about each op so far: the one function of NumPy's that it is, or None."""
+"""What `ufunc_of` found so far."""
 
 
-def bind(op: Op, attrs: Mapping[str, Any], inputs: Inputs, out: Any) -> Call | None:
-    """One call of NumPy's for an op on fixed arrays, or None."""
+def ufunc_of(op: Op) -> np.ufunc | None:
+    """The one function of NumPy's that an op is, or None."""
     function = _functions.get(op)
     if function is None and op not in _functions:
         found = op.kernel.of(np) if isinstance(op.kernel, Ufunc) else None
         function = _functions[op] = found if isinstance(found, np.ufunc) else None
+    return function
+
+
+def bind(op: Op, attrs: Mapping[str, Any], inputs: Inputs, out: Any) -> Call | None:
+    """One call of NumPy's for an op on fixed arrays, or None."""
+    function = ufunc_of(op)
     if function is not None:
         return function, (*inputs, out)
     binder = _BINDERS.get(op.name)

@@ -44,7 +44,6 @@ class Stepped(Executable):
         store: VariableStore,
         threads: int | None = None,
     ) -> None:
-        self._bound = 0
         self.known: dict[int, tuple[Any, ...]] = {}
         self.rehearsing = False  # whether runs leave variables and counters as they were
         self.root = roots(program)
@@ -60,10 +59,8 @@ class Stepped(Executable):
     def after(self, number: int, i: Instruction) -> None:
         """Called after instruction `number` has run."""
 
-    def _bind(self, i: Instruction) -> list[tuple[Any, ...]]:
-        number = self._bound
-        self._bound += 1
-        return [(self._step, number, i, super()._bind(i))]
+    def _bind(self, number: int, i: Instruction) -> list[tuple[Any, ...]]:
+        return [(self._step, number, i, super()._bind(number, i))]
 
     def _ready(self, i: Instruction) -> None:
         """Nothing: every call goes through `_step`, and what an interrupt leaves half done is undone."""
