@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from itertools import starmap
 from operator import call, itemgetter, setitem
@@ -21,6 +21,7 @@ import numpy as np
 
 from graphflow.analysis.memory import memory_profile
 from graphflow.backends.base import THREADS
+from graphflow.bound_calls import Way, call_for_many, call_for_one, show
 from graphflow.errors import (
     GraphflowError,
     IndexRangeError,
@@ -100,29 +101,27 @@ class Executable:
             self._backends = {d: backend_of(d) for d in program.devices}
             found = [b.scope(program) for b in self._backends.values()]
             self._scopes = [scope for scope in found if scope is not None]
-            self._direct: list[tuple[Callable[..., Any], Callable[[Any], Any]] | None] = [None] * len(
-                program.instructions
-            )
+            self._ways: list[tuple[Mapping[str, Any], Way] | None] = [None] * len(program.instructions)
+            self._has_bodies = any(i.bodies for i in program.instructions)
+            self._calls_back = any(map(_sees_context, program.instructions))
         else:
-            self._backends, self._scopes, self._direct = like._backends, like._scopes, like._direct
+            self._backends, self._scopes, self._ways = like._backends, like._scopes, like._ways
+            self._has_bodies, self._calls_back = like._has_bodies, like._calls_back
         self._arenas = {d: self._backends[d].allocate(n) for d, n in program.arena_nbytes.items() if n}
         self._env, self._varying = self._fixed(like)
         self._sizes: dict[str, int] = {}
         self._sizes_matter = program.has_symbols and any(
             _speaks_of_sizes(v) for i in program.instructions for v in i.attrs.values()
         )
-        self._step_by_step = sum([s.nbytes or 0 for s in program.slots]) > LONG_RUN_NBYTES
-        self._step_by_step |= any(i.bodies for i in program.instructions)
-        self._calls_back: bool = (
-            like._calls_back if like is not None else any(map(_sees_context, program.instructions))
-        )
+        touched = sum([s.nbytes or 0 for s in program.slots])
+        self._step_by_step = self._has_bodies or touched > LONG_RUN_NBYTES
         self._bind_all()
         self._add_commit()
         self._prepare_io()
         self._context = contextvars.copy_context()
         self._context.run(set_for_kernels)
         self._context.run(THREADS.set, threads)
-        self._lanes = self._lane_runner(self._numbers)
+        self._lanes = self._lane_runner()
         self._all = self._head + self._tail
         simple = not (
             self._lanes
@@ -143,7 +142,7 @@ class Executable:
 
     # --- loading ---
 
-    def _lane_runner(self, numbers: Sequence[int]) -> LaneRunner | None:
+    def _lane_runner(self) -> LaneRunner | None:
         """What runs the head on several lanes; None where the program has one."""
         program = self.program
         head = program.instructions[: program.commit]
@@ -151,7 +150,7 @@ class Executable:
             return None
         calls = [
             LaneCall(number, bound, place)
-            for number, bound, place in zip(numbers, self._head, self._places, strict=False)
+            for number, bound, place in zip(self._numbers, self._head, self._places, strict=False)
         ]
         waits = [i.waits for i in head]
         return LaneRunner(calls, [i.lane for i in head], waits, self._store.lanes, self._step_by_step)
@@ -159,17 +158,19 @@ class Executable:
     def _fixed(self, like: Executable | None) -> tuple[list[Any], set[int]]:
         """The arrays that are the same in every run, by slot, and the slots whose arrays are not."""
         slots = self.program.slots
+        self._resized: list[int] = []  # slots that another like this one fills anew
         if like is None:
             env: list[Any] = [None] * len(slots)
             varying = {n for n, s in enumerate(slots) if s.kind in _BROUGHT}
             missing = [n for n in range(len(slots)) if n not in varying]
         else:
             env, varying, known = like._env.copy(), like._varying.copy(), like.program.slots
-            missing = [
+            missing = like._resized or [
                 n
                 for n, s in enumerate(slots)
                 if s.kind in _PLANNED or (s is not known[n] and s.kind not in _BROUGHT)
             ]
+            self._resized = missing
         device = ""
         backend: Any = None
         memory: Any = None
@@ -207,11 +208,12 @@ class Executable:
         for number, instruction in enumerate(program.instructions):
             if number == program.commit:
                 commit = len(calls)
-            direct = self._direct[number]
-            if direct is not None:
-                function, arrays = direct
-                calls.append((function, *arrays(env)))
-                numbers.append(number)
+            way = self._ways[number]
+            if way is not None and way[0] is instruction.attrs:
+                call = way[1](env)
+                if call is not None:
+                    calls.append(call)
+                    numbers.append(number)
                 continue
             made = self._bind(number, instruction)
             if commit is not None and (ready := self._ready(instruction)) is not None:
@@ -229,27 +231,21 @@ class Executable:
         """The calls for one instruction; none for a view of bytes that never move."""
         backend = self._backends[i.device]
         env, varying = self._env, self._varying
-        inputs, outputs = i.inputs, i.outputs
-        if not varying.isdisjoint(inputs):
-            pass
-        elif i.is_view:
-            if i.op.is_silent and not (self._sizes_matter and _has_symbols(i)):
-                env[outputs[0]] = backend.function(i.op, i.attrs)(*[env[s] for s in inputs])
-                varying.discard(outputs[0])
-                return []
-        elif varying.isdisjoint(outputs) and not i.bodies:
-            if len(outputs) == 1 and i.op is not FUSED:
-                direct = backend.direct(i.op)
-                if direct is not None:
-                    arrays = itemgetter(*inputs, outputs[0])
-                    self._direct[number] = direct, arrays
-                    return [(direct, *arrays(env))]
-                given = tuple([env[s] for s in inputs])
-                function, arguments = backend.call(i.op, i.attrs, given, env[outputs[0]])
-                return [(function, *arguments)]
-            if i.op.takes_out:
-                out = tuple([env[s] for s in outputs])
-                return [(partial(backend.function(i.op, i.attrs), out=out), *[env[s] for s in inputs])]
+        way: Way | None = None
+        if varying.isdisjoint(i.inputs):
+            if i.is_view:
+                if i.op.is_silent and not (self._sizes_matter and _has_symbols(i)):
+                    way = show(i, backend)
+                    varying.discard(i.outputs[0])
+            elif varying.isdisjoint(i.outputs) and not i.bodies:
+                if len(i.outputs) == 1 and i.op is not FUSED:
+                    way = call_for_one(i, backend)
+                elif i.op.takes_out:
+                    way = call_for_many(i, backend)
+        if way is not None:
+            self._ways[number] = i.attrs, way
+            call = way(env)
+            return [] if call is None else [call]
         calls: list[tuple[Any, ...]] = [(self._dynamic(i, backend),)]
         if i.frees:
             calls.append((_release, env, i.frees))

@@ -44,6 +44,7 @@ LAYERS: list[list[str]] = [
     ["graphflow.lowering"],
     ["graphflow.template"],
     ["graphflow.lane_runner"],
+    ["graphflow.bound_calls"],
     ["graphflow.runtime"],
     ["graphflow.interpret"],
     ["graphflow.checking"],

@@ -102,7 +102,7 @@ def test_loading_like_another_makes_the_calls_that_loading_alone_makes(fed_in_pl
     assert second is not None
     other = Executable(first, backend_for, session._store)
     alone, like = (Executable(second, backend_for, session._store, like=e) for e in (None, other))
-    assert any(direct is not None for direct in other._direct)
+    assert any(way is not None for way in other._ways)
     functions = [c[0] for c in _calls(like)]
     assert any(isinstance(f, np.ufunc) for f in functions)
     for ours, wanted in zip(_calls(like), _calls(alone), strict=True):
