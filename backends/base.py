@@ -161,9 +161,14 @@ def has_trait(program: Program, trait: Trait) -> bool:
     """Whether an instruction of the program, or of a control-flow body in it, has a trait."""
     stack = [program]
     while stack:
+        ops: set[Op] = set()
         for i in stack.pop().instructions:
-            ops = [s.op for s in i.attrs["body"].steps] if i.op is FUSED else [i.op]
-            if any(op.traits & trait for op in ops):
-                return True
-            stack.extend(i.bodies)
+            if i.op is FUSED:
+                ops.update([s.op for s in i.attrs["body"].steps])
+            else:
+                ops.add(i.op)
+            if i.bodies:
+                stack.extend(i.bodies)
+        if any(op.traits & trait for op in ops):
+            return True
     return False

@@ -89,6 +89,7 @@ def bind(
         return subgraph, known
     moved: dict[Node, Node] = {}
     nodes = []
+    learned: set[tuple[int, int]] = set()  # pairs of types, by identity: very many tensors share theirs
     for node in subgraph.nodes:
         inputs_of = node.inputs
         for t in inputs_of:
@@ -113,7 +114,10 @@ def bind(
             if not old.type.is_static:
                 if not t.type.is_static:  # a sub-graph's results still speak of the outer symbols
                     t.type = TensorType(t.type.dtype, substitute(t.type.shape, known))
-                learn_sizes(old.type, t.type, known)
+                pair = id(old.type), id(t.type)
+                if pair not in learned:
+                    learned.add(pair)
+                    learn_sizes(old.type, t.type, known)
         moved[node] = fresh
         nodes.append(fresh)
     if not new and not moved:

@@ -148,6 +148,9 @@ _STANDING = (Kind.BUFFER, Kind.COPIED_FEED, Kind.CONSTANT, Kind.VARIABLE, Kind.C
 """Slots whose bytes have their place before the run."""
 
 
+_OFFSET = Slot._fields.index("offset")
+
+
 @dataclass(slots=True)
 class _Lowering:
     placed: Placed
@@ -171,6 +174,9 @@ class _Lowering:
     held: dict[Tensor, int] = field(default_factory=dict)  # variable handle -> the value in its own bytes
     made: int = 0
     nodes: list[Node] = field(default_factory=list)  # of the instructions
+    workspaces: dict[tuple[Any, ...], int] = field(
+        default_factory=dict
+    )  # of ops without attributes, by their types
 
     def program(self) -> Program:
         order = self.order.order
@@ -351,18 +357,20 @@ class _Lowering:
         swaps[handle] = (number, storage)
 
     def _operation(self, node: Node, position: int) -> _Pending:
-        inputs = tuple([self.slot_of[t] for t in node.inputs])
-        reads = tuple([self.value[t] for t in node.inputs])
+        slot_of, value = self.slot_of, self.value
+        inputs = tuple([slot_of[t] for t in node.inputs])
+        reads = tuple([value[t] for t in node.inputs])
         makes = tuple(range(self.made, self.made + len(node.outputs)))
         self.made += len(makes)
-        self.value.update(zip(node.outputs, makes, strict=True))
         device = self.placed.device[node]
         op = node.op
         if len(node.outputs) != 1 or op is FUSED:
             outputs = self._outputs(node, inputs, position, device)
-            self.slot_of.update(zip(node.outputs, outputs, strict=True))
+            value.update(zip(node.outputs, makes, strict=True))
+            slot_of.update(zip(node.outputs, outputs, strict=True))
             return node, inputs, outputs, reads, makes
         t = node.outputs[0]
+        value[t] = makes[0]
         nbytes = t.type.nbytes
         number = self._target_storage(node, position) if self.order.writes else -1
         if number < 0 and op.is_view:
@@ -464,20 +472,23 @@ class _Lowering:
     def _with_frees(self, pending: list[_Pending], kept: set[int]) -> tuple[Instruction, ...]:
         """Instructions, each with the dynamic slots that nothing needs after it."""
         last: dict[int, int] = {}
-        from_kernel = [self.slots[r].kind in (Kind.DYNAMIC, Kind.FEED) for r in self.root]
-        for i, (_, inputs, outputs, _, _) in enumerate(pending):
-            for s in (*inputs, *outputs):
-                if from_kernel[s]:
-                    last[self.root[s]] = i
-                    last[s] = i
+        brought = (Kind.DYNAMIC, Kind.FEED)
+        from_kernel = [self.slots[r].kind in brought for r in self.root]
+        if True in from_kernel:
+            for i, (_, inputs, outputs, _, _) in enumerate(pending):
+                for s in (*inputs, *outputs):
+                    if from_kernel[s]:
+                        last[self.root[s]] = i
+                        last[s] = i
         held = {self.root[s] for s in (*kept, *self.current.values())}
         frees: dict[int, list[int]] = {}
         for s, i in last.items():
             if self.root[s] not in held and self.slots[s].kind in (Kind.DYNAMIC, Kind.VIEW):
                 frees.setdefault(i, []).append(s)
         used = kept | set(self.current.values())
-        for _, inputs, *_ in pending:
-            used.update(inputs)
+        if any(one[0].op.is_control for one in pending):
+            for _, inputs, *_ in pending:
+                used.update(inputs)
         made = []
         for i, one in enumerate(pending):
             freed = tuple(sorted(frees[i])) if i in frees else ()
@@ -496,10 +507,7 @@ class _Lowering:
         if op.is_control:
             flags = tuple(s in used for s in outputs)
             bodies = tuple(self._body(b, node, contiguous) for b in node.attrs["bodies"])
-        workspace = 0
-        if (op.workspace is not None or not contiguous) and _is_static(node):
-            read, made = [t.type for t in node.inputs], [t.type for t in node.outputs]
-            workspace = workspace_nbytes(op, read, made, node.attrs, contiguous)
+        workspace = 0 if op.workspace is None and contiguous else self._workspace(node, contiguous)
         is_view = len(outputs) == 1 and self.slots[outputs[0]].kind is Kind.VIEW and op.is_view
         device = self.placed.device[node]
         place = Place(node)
@@ -518,6 +526,18 @@ class _Lowering:
             reads,
             makes,
         )
+
+    def _workspace(self, node: Node, contiguous: bool) -> int:
+        """Hidden temporary bytes of a node's kernel; 0 where they depend on data."""
+        read, made = [t.type for t in node.inputs], [t.type for t in node.outputs]
+        key = (node.op, contiguous, *read, *made)
+        found = None if node.attrs else self.workspaces.get(key)
+        if found is None:
+            is_static = all(t.is_static for t in (*read, *made))
+            found = workspace_nbytes(node.op, read, made, node.attrs, contiguous) if is_static else 0
+            if not node.attrs:
+                self.workspaces[key] = found
+        return found
 
     def _body(self, body: Any, node: Node, contiguous: bool) -> Program:
         types = [TensorType(t.type.dtype, substitute(t.type.shape, self.sizes)) for t in body.inputs]
@@ -541,7 +561,8 @@ class _Lowering:
             plan = plan_arena([Lifetime(b.nbytes, b.first, b.last) for b in mine])
             arena[device] = plan.nbytes
             for b, offset in zip(mine, plan.offsets, strict=True):
-                self.slots[b.slot] = self.slots[b.slot]._replace(offset=offset)
+                slot = self.slots[b.slot]
+                self.slots[b.slot] = Slot._make((*slot[:_OFFSET], offset, *slot[_OFFSET + 1 :]))
         return arena
 
     def _set_lifetimes(self, instructions: tuple[Instruction, ...], fetches: Sequence[int]) -> None:
@@ -559,7 +580,11 @@ class _Lowering:
         root = self.root
         for number, i in enumerate(instructions):
             for s in (*i.inputs, *i.outputs):
-                spans.setdefault(root[s], [number, number])[1] = number
+                span = spans.get(root[s])
+                if span is None:
+                    spans[root[s]] = [number, number]
+                else:
+                    span[1] = number
         for s in (*fetches, *self.current.values()):
             if root[s] in spans:
                 spans[root[s]][1] = len(instructions)
@@ -585,10 +610,3 @@ class _Lowering:
         if t in self.variables:  # the variable itself: its value after the run's writes
             return t not in self.overwritten and self.current[t] == slot
         return slot not in late
-
-
-def _is_static(node: Node) -> bool:
-    for t in (*node.inputs, *node.outputs):  # noqa: SIM110 faster than all(): asked for very many nodes
-        if not t.type.is_static:
-            return False
-    return True

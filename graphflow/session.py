@@ -29,7 +29,7 @@ from graphflow.profile import Recorder
 from graphflow.program import Program
 from graphflow.runtime import VariableStore, load
 from graphflow.subgraph import Subgraph
-from graphflow.template import Template, make_template
+from graphflow.template import Template, is_plain, make_template
 from graphflow.types import Shape, as_index, shape_from_user
 
 __all__ = ["Session", "evaluate", "get_default_session", "session_for"]
@@ -389,26 +389,28 @@ class Session:
         if not current:  # a callable's, made before a tensor was changed in place
             subgraph = self._compiler.cut(signature.fetches, signature.feeds, signature.version)
         asked, self._asked = self._asked, None
-        if asked is not None and asked[0] == self._plan_key(subgraph, shapes, limit):  # type: ignore[arg-type]
-            compiled = asked[1]
-        else:
-            compiled = self._compiler.compile(subgraph, shapes, limit)  # type: ignore[arg-type]  # cut just above
-        if (
-            current
-            and compiled.fitted is None
-            and signature.loaded
-            and self._passes.after
-            and _wants_template(templates)
-        ):
-            made = make_template(
-                subgraph,  # type: ignore[arg-type]  # current, so not None
-                shapes,
-                self._passes,
-                self._compiler.plan_bound,
-                compiled.planned,
-            )
+        if asked is not None and asked[0] != self._plan_key(subgraph, shapes, limit):  # type: ignore[arg-type]  # cut just above
+            asked = None
+        wanted = current and signature.loaded and self._passes.after and _wants_template(templates)
+        known = [e.program for e in signature.loaded.values()] if wanted and asked is None else []
+        usual = next(filter(is_plain, known), None)
+        made: Template | None = None
+        if usual is not None:
+            made = self._template(subgraph, shapes, usual)  # type: ignore[arg-type]
+            program = None if made is None else made.program_for(shapes)
+            if program is not None and (limit is None or memory_profile(program).peak <= limit):
+                templates.append(made)
+                return program, made
+        compiled = self._compiler.compile(subgraph, shapes, limit) if asked is None else asked[1]  # type: ignore[arg-type]
+        planned = compiled.planned.program
+        if usual is not None:
             templates.append(made)
-        return compiled.planned.program, None
+        elif wanted and compiled.fitted is None and asked is None:
+            templates.append(self._template(subgraph, shapes, planned) if is_plain(planned) else None)  # type: ignore[arg-type]
+        return planned, None
+
+    def _template(self, subgraph: Subgraph, shapes: tuple[Shape, ...], usual: Program) -> Template | None:
+        return make_template(subgraph, shapes, self._passes, self._compiler.plan_bound, usual)
 
     def _fits(self, executable: Any, limit: int) -> bool:
         """Whether an executable runs within `limit` bytes; what other programs hold is given back if it must be."""

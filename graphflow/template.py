@@ -20,6 +20,7 @@ from graphflow.graph import Node, Tensor, _attr_key, detached, symbols_in
 from graphflow.lowering import Planned
 from graphflow.op import Op, Trait
 from graphflow.ops.constant import CONSTANT, Literal
+from graphflow.ops.fused import FUSED
 from graphflow.ops.numpy_settings import kernel_settings
 from graphflow.passes.fold_constants import FOLD_NBYTES, can_fold
 from graphflow.passes.pipeline import AFTER_BIND, Passes
@@ -32,7 +33,7 @@ from graphflow.program import Instruction, Kind, Program, Slot
 from graphflow.subgraph import Subgraph, prune
 from graphflow.types import Dim, Shape, TensorType, substitute
 
-__all__ = ["Template", "make_template"]
+__all__ = ["Template", "is_plain", "make_template"]
 
 _LARGE = min(MIN_NBYTES, LARGE_NBYTES // 4)
 """Values from here on may be fused or run on lanes: they take longer to compute than a plan takes to make."""
@@ -236,26 +237,33 @@ def _hidden_nbytes(i: Instruction, slots: Sequence[Slot], contiguous: bool) -> i
 # --- making one -----------------------------------------------------------------------------------
 
 
+def is_plain(program: Program) -> bool:
+    """Whether a program has neither clusters nor lanes nor control flow, so that one like it may have a template."""
+    return not any(i.op is FUSED or i.lane or i.bodies for i in program.instructions)
+
+
 def make_template(
-    subgraph: Subgraph, shapes: Sequence[Shape], passes: Passes, plan: Plan, normal: Planned
+    subgraph: Subgraph, shapes: Sequence[Shape], passes: Passes, plan: Plan, usual: Program
 ) -> Template | None:
-    """A template of a cut, from shapes that were just planned as `normal`; None where sizes cannot be symbols.
+    """A template of a cut, from the shapes of its feeds; None where sizes cannot be symbols, or do not fit.
 
     plan: from a bound subgraph and the sizes of its symbols to all decisions.
+    usual: a plain program of the same cut, planned with numbers for sizes.
     """
-    if normal.fusion.clusters or normal.lanes is not None:
-        return None
     bound = _symbolic(subgraph, shapes, passes)
     if bound is None:
         return None
     sizes = _symbols(shapes, bound.inputs)
     size_nodes, place_of = _size_nodes(bound)
-    concrete, tensor_of = _concrete(bound, sizes, size_nodes, place_of)
+    try:
+        concrete, tensor_of = _concrete(bound, sizes, size_nodes, place_of)
+    except GraphflowError:
+        return None  # planning from the beginning says what is wrong
     planned = plan(concrete, {})
     program = planned.program
-    if planned.lanes is not None or planned.fusion.clusters or any(i.bodies for i in program.instructions):
+    if planned.lanes is not None or not is_plain(program):
         return None
-    if len(program.instructions) > 1.05 * len(normal.program.instructions) + 1:
+    if len(program.instructions) > 1.05 * len(usual.instructions) + 1:
         return None  # the concrete sizes told the passes more
     if any(s.nbytes is None or not s.type.is_static for s in program.slots):
         return None
@@ -267,6 +275,10 @@ def make_template(
 
 def _symbolic(subgraph: Subgraph, shapes: Sequence[Any], passes: Passes) -> Subgraph | None:
     """The cut with a symbol for every size of the feeds that was not declared, after the passes that read sizes."""
+    try:
+        match_feeds(subgraph.inputs, shapes)
+    except GraphflowError:
+        return None  # planning from the beginning says what is wrong
     symbols: dict[Any, Dim] = {}
     types = []
     for t, shape in zip(subgraph.inputs, shapes, strict=True):

@@ -192,3 +192,19 @@ def test_effects_keep_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
     gf.Session().run(calls, {x: np.ones(64, np.float32)})
     assert seen == list(range(7, -1, -1))
+
+
+def test_no_order_is_looked_for_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(planning, "best_order", lambda problem: asked.append(1) or range(len(problem.before)))
+    x = gf.placeholder("float64", [40_000])
+    chain = x
+    for k in range(20):
+        chain = gf.tanh(chain) + (x if k % 2 else gf.constant(float(k)))
+    variable = gf.Variable(np.ones(40_000))
+    stateful = variable.assign(gf.sqrt(chain * variable))
+    two_ways = gf.tanh(x) + gf.sqrt(x)
+    for fetches, looks in (([chain], 0), ([stateful.op], 0), ([two_ways], 1), ([chain, gf.cos(x)], 1)):
+        asked.clear()
+        schedule(subgraph_of(fetches))
+        assert len(asked) == looks

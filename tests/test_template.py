@@ -13,6 +13,7 @@ from hypothesis import given
 
 import graphflow as gf
 from graphflow.backends import backend_for
+from graphflow.compiler import Compiler
 from graphflow.runtime import Executable
 from graphflow.template import Template
 
@@ -130,6 +131,39 @@ def test_what_was_forgotten_is_not_kept_to_load_others_like_it() -> None:
     signature.loaded.clear()
     gc.collect()
     assert not signature.latest
+
+
+def test_a_second_shape_is_planned_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    planned = []
+    plan_bound = Compiler.plan_bound
+
+    def counted(compiler: Compiler, *args: Any, **options: Any) -> Any:
+        planned.append(args[0])
+        return plan_bound(compiler, *args, **options)
+
+    monkeypatch.setattr(Compiler, "plan_bound", counted)
+    x, y, fetches = _training()
+    session = gf.Session()
+    session.run(gf.global_variables_initializer())
+    planned.clear()
+    counts = []
+    for rows in (50, 70, 90, 50):
+        session.run(fetches, {x: np.ones((rows, 6)), y: np.ones((rows, 2))})
+        counts.append(len(planned))
+    assert counts == [1, 2, 2, 2]
+
+
+def test_a_shape_that_is_refused_leaves_room_for_a_template() -> None:
+    x, y, fetches = _training()
+    session = gf.Session()
+    session.run(gf.global_variables_initializer())
+    session.run(fetches, {x: np.ones((50, 6)), y: np.ones((50, 2))})
+    for shape in ((51, 2), (50, 3), (50,), (50, 2, 1)):
+        with pytest.raises(gf.errors.GraphflowError):
+            session.run(fetches, {x: np.ones((50, 6)), y: np.ones(shape)})
+    assert not _templates(session)
+    session.run(fetches, {x: np.ones((70, 6)), y: np.ones((70, 2))})
+    assert len(_templates(session)) == 1
 
 
 def test_the_user_hears_of_sizes_that_do_not_fit() -> None:

@@ -43,7 +43,8 @@ def schedule(subgraph: Subgraph, like: Sequence[int] | None = None) -> Schedule:
         its peak is lower here too; where it does not fit, it is left aside. O(V + E) then.
     """
     base = write_last(subgraph)
-    found = base if _is_small(subgraph) else _reordered(subgraph, base, like)
+    is_settled = _is_small(subgraph) or _has_one_order(base.order)
+    found = base if is_settled else _reordered(subgraph, base, like)
     number = {n: k for k, n in enumerate(subgraph.nodes)}
     return Schedule(found.order, found.commit, found.writes, tuple([number[n] for n in found.order]))
 
@@ -69,6 +70,18 @@ def _is_small(subgraph: Subgraph) -> bool:
                 size = sizes[t.type] = t.type.nbytes or 0
             total += size
     return total <= SMALL_NBYTES
+
+
+def _has_one_order(nodes: Sequence[Node]) -> bool:
+    """Whether each node needs the one before it, but for those that give variables and constants, which take no bytes."""
+    last = None
+    for node in nodes:
+        if node.op.is_source or node.op.name == "read":
+            continue
+        if last is not None and last not in [t.op for t in node.inputs] and last not in node.control_inputs:
+            return False
+        last = node
+    return True
 
 
 def _reordered(subgraph: Subgraph, base: Written, like: Sequence[int] | None) -> Written:
