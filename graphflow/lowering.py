@@ -22,7 +22,7 @@ from graphflow.planning.lane_choice import LanePlan, choose_lanes
 from graphflow.planning.liveness import COPIED_FEED_NBYTES, DIRECT_RESULT_NBYTES, REUSED_NBYTES
 from graphflow.planning.placement import Placed, place
 from graphflow.planning.schedule import SMALL_NBYTES, Schedule, in_program_order, live_peak_nbytes, schedule
-from graphflow.planning.workspace import workspace_nbytes
+from graphflow.planning.workspace import Workspaces
 from graphflow.program import Instruction, Kind, Place, Program, Slot
 from graphflow.subgraph import Subgraph
 from graphflow.types import STRING, DimLike, TensorType, substitute
@@ -174,9 +174,7 @@ class _Lowering:
     held: dict[Tensor, int] = field(default_factory=dict)  # variable handle -> the value in its own bytes
     made: int = 0
     nodes: list[Node] = field(default_factory=list)  # of the instructions
-    workspaces: dict[tuple[Any, ...], int] = field(
-        default_factory=dict
-    )  # of ops without attributes, by their types
+    workspaces: Workspaces = field(default_factory=Workspaces)
 
     def program(self) -> Program:
         order = self.order.order
@@ -507,7 +505,7 @@ class _Lowering:
         if op.is_control:
             flags = tuple(s in used for s in outputs)
             bodies = tuple(self._body(b, node, contiguous) for b in node.attrs["bodies"])
-        workspace = 0 if op.workspace is None and contiguous else self._workspace(node, contiguous)
+        workspace = self.workspaces.nbytes(node, contiguous)
         is_view = len(outputs) == 1 and self.slots[outputs[0]].kind is Kind.VIEW and op.is_view
         device = self.placed.device[node]
         place = Place(node)
@@ -526,18 +524,6 @@ class _Lowering:
             reads,
             makes,
         )
-
-    def _workspace(self, node: Node, contiguous: bool) -> int:
-        """Hidden temporary bytes of a node's kernel; 0 where they depend on data."""
-        read, made = [t.type for t in node.inputs], [t.type for t in node.outputs]
-        key = (node.op, contiguous, *read, *made)
-        found = None if node.attrs else self.workspaces.get(key)
-        if found is None:
-            is_static = all(t.is_static for t in (*read, *made))
-            found = workspace_nbytes(node.op, read, made, node.attrs, contiguous) if is_static else 0
-            if not node.attrs:
-                self.workspaces[key] = found
-        return found
 
     def _body(self, body: Any, node: Node, contiguous: bool) -> Program:
         types = [TensorType(t.type.dtype, substitute(t.type.shape, self.sizes)) for t in body.inputs]

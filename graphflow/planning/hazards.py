@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from graphflow.program import Instruction, Kind, Program
 
@@ -70,54 +70,61 @@ def clocks(program: Program) -> list[Clock]:
     return begun
 
 
+_PLACED = (Kind.BUFFER, Kind.COPIED_FEED)
+
+
+def _root(program: Program, s: int) -> int:
+    while program.slots[s].base >= 0:
+        s = program.slots[s].base
+    return s
+
+
 @dataclass(slots=True)
 class _Range:
-    """Bytes with one history: who wrote them last, and who has read them since."""
+    """Bytes with one history: who wrote them last, and of each lane who has read them last since."""
 
     end: int
-    writer: int
-    readers: tuple[int, ...]
+    writer: int = -1
+    readers: dict[int, int] = field(default_factory=dict)
 
 
 class _Bytes:
     """The accesses to all bytes of a program so far: ranges of arenas, and slots that are no part of one."""
 
     def __init__(self, program: Program) -> None:
-        self._slots = program.slots
+        slots = self._slots = program.slots
+        self._roots = [_root(program, s) for s in range(len(slots))]
+        self._is_placed = [s.kind in _PLACED and bool(s.nbytes) for s in slots]
         self._starts: dict[str, list[int]] = {}
         self._ranges: dict[tuple[str, int], _Range] = {}
         self._single: dict[int, _Range] = {}
 
     def accessed(self, number: int, i: Instruction) -> Iterator[int]:
         """Enter an instruction; gives the earlier ones that must have finished before it begins."""
-        written = dict.fromkeys(self._root(s) for s in (*i.outputs, *i.frees) if not i.is_view)
-        read = dict.fromkeys(self._root(s) for s in i.inputs)
-        read.update(dict.fromkeys(s for s in i.inputs if self._root(s) != s))
-        if i.is_view:  # shares what it shows; where it is rebuilt at each run, its own slot is written too
-            written.update(dict.fromkeys((*i.outputs, *i.frees)))
+        roots = self._roots
+        # a view shares what it shows; where it is rebuilt at each run, its own slot is written too
+        taken = (*i.outputs, *i.frees)
+        written = dict.fromkeys(taken if i.is_view else [roots[s] for s in taken])
+        read = dict.fromkeys([roots[s] for s in i.inputs])
+        read.update(dict.fromkeys([s for s in i.inputs if roots[s] != s]))
         for s in read:
             for part in self._parts(s):
                 if part.writer >= 0:
                     yield part.writer
                 if s not in written:
-                    part.readers = (*part.readers, number)
+                    part.readers[i.lane] = number
         for s in written:
             for part in self._parts(s):
                 if part.writer >= 0:
                     yield part.writer
-                yield from part.readers
-                part.writer, part.readers = number, ()
-
-    def _root(self, s: int) -> int:
-        while self._slots[s].base >= 0:
-            s = self._slots[s].base
-        return s
+                yield from part.readers.values()
+                part.writer, part.readers = number, {}
 
     def _parts(self, s: int) -> Iterable[_Range]:
+        if not self._is_placed[s]:
+            return [self._single.setdefault(s, _Range(0))]
         slot = self._slots[s]
-        if slot.kind not in (Kind.BUFFER, Kind.COPIED_FEED) or not slot.nbytes:
-            return [self._single.setdefault(s, _Range(0, -1, ()))]
-        return self._split(slot.device, slot.offset, slot.offset + slot.nbytes)
+        return self._split(slot.device, slot.offset, slot.offset + (slot.nbytes or 0))
 
     def _split(self, device: str, start: int, end: int) -> Sequence[_Range]:
         """The ranges that make up [start, end), cut and filled where needed."""
@@ -127,7 +134,7 @@ class _Bytes:
             at = bisect.bisect_right(starts, cut) - 1
             if at >= 0 and starts[at] != cut and ranges[device, starts[at]].end > cut:
                 whole = ranges[device, starts[at]]
-                ranges[device, cut] = _Range(whole.end, whole.writer, whole.readers)
+                ranges[device, cut] = _Range(whole.end, whole.writer, dict(whole.readers))
                 whole.end = cut
                 starts.insert(at + 1, cut)
         found: list[_Range] = []
@@ -138,7 +145,7 @@ class _Bytes:
                 part = ranges[device, position]
             else:
                 stop = min(starts[at], end) if at < len(starts) else end
-                part = ranges[device, position] = _Range(stop, -1, ())
+                part = ranges[device, position] = _Range(stop)
                 starts.insert(at, position)
             found.append(part)
             position = part.end

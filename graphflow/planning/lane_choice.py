@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from graphflow.graph import Node
 from graphflow.op import Trait
@@ -69,7 +69,7 @@ def choose_lanes(
     before: list[tuple[int, ...]] = [()] * len(number)
     for task, node in enumerate(subgraph.nodes):
         before[number[node]] = tuple([number[subgraph.nodes[b]] for b in problem.before[task]])
-    costs = [node_cost(n, machine, calibration).seconds for n in schedule.order[:head]]
+    costs = _seconds(schedule.order[:head], machine, calibration)
     shared = [_shares_threads(n) for n in schedule.order[:head]]
     # what keeps all threads busy takes as long beside others as alone: only the rest can gain
     seconds = [0.0 if own else cost for own, cost in zip(shared, costs, strict=True)]
@@ -81,6 +81,22 @@ def choose_lanes(
     if found.lanes == 1 or tasks.work - found.makespan < LEAST_GAIN * alone:
         return None
     return _plan(schedule, found, head)
+
+
+def _seconds(nodes: Sequence[Node], machine: Machine, calibration: Calibration | None) -> list[float]:
+    """What each node takes; asked once for those without attributes that take and make the same types."""
+    known: dict[tuple[Any, ...], float] = {}
+    found = []
+    for node in nodes:
+        if node.attrs or calibration is not None:
+            found.append(node_cost(node, machine, calibration).seconds)
+            continue
+        key = (node.op, *[t.type for t in node.inputs], *[t.type for t in node.outputs])
+        seconds = known.get(key)
+        if seconds is None:
+            seconds = known[key] = node_cost(node, machine, None).seconds
+        found.append(seconds)
+    return found
 
 
 def _plan(schedule: Schedule, found: LaneSchedule, head: int) -> LanePlan:

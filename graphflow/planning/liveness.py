@@ -14,7 +14,7 @@ from graphflow.graph import Node, Tensor
 from graphflow.op import Op
 from graphflow.ops.fused import FUSED
 from graphflow.planning.order import OrderProblem
-from graphflow.planning.workspace import workspace_nbytes
+from graphflow.planning.workspace import Workspaces
 from graphflow.planning.writes import Write, write_last
 from graphflow.subgraph import Subgraph
 from graphflow.types import STRING, Dim, TensorType
@@ -124,6 +124,7 @@ class _Builder:
         into_variables = {w.producer for w in self.writes.values() if w.direct}
         before, makes, uses, reuses = self.before, self.makes, self.uses, self.reuses
         root, nbytes, views = self.root, self.nbytes, self.views
+        workspaces = Workspaces()
         for task, node in enumerate(self.subgraph.nodes):
             op = node.op
             sort = sorts.get(op)
@@ -150,8 +151,9 @@ class _Builder:
                 for t in node.inputs:
                     if not views.get(t, True):
                         strided = True
-                if op.workspace is not None or strided:
-                    self._add_workspace(task, node, strided)
+                hidden = workspaces.nbytes(node, not strided)
+                if hidden:
+                    self.workspace[task] = hidden
                 if node not in into_variables:
                     made = self._made(node)
                     if op.in_place and used:
@@ -304,16 +306,6 @@ class _Builder:
             self.kept[held] = None
             self.root[t] = self.current[handle] = held
         return ((held,) if copies else ()), copies
-
-    def _add_workspace(self, task: int, node: Node, strided: bool) -> None:
-        inputs = [t.type for t in node.inputs]
-        outputs = [t.type for t in node.outputs]
-        for t in (*inputs, *outputs):
-            if self._size(t) < 0:
-                return
-        hidden = workspace_nbytes(node.op, inputs, outputs, node.attrs, not strided)
-        if hidden:
-            self.workspace[task] = hidden
 
 
 def _speaks_of_sizes(node: Node) -> bool:
