@@ -28,28 +28,28 @@ def with_waits(program: Program, also: Mapping[int, Sequence[int]]) -> Program:
     if lanes == 1:
         return program
     bytes_of = _Bytes(program)
+    lane_of = [i.lane for i in program.instructions]
     known: list[Clock] = []  # of what has finished when an instruction has
     latest = [-1] * lanes  # the last instruction of each lane so far
-    made: list[Instruction] = []
-    for number, i in enumerate(program.instructions):
-        if number >= program.commit:
-            made.append(i)
-            continue
-        needed = [-1] * lanes
+    made = list(program.instructions)
+    for number, i in enumerate(program.instructions[: program.commit]):
+        own = i.lane
+        clock = list(known[latest[own]]) if latest[own] >= 0 else [-1] * lanes
+        needed: dict[int, int] = {}  # by lane, what it has not surely finished
         for earlier in (*bytes_of.accessed(number, i), *also.get(number, ())):
-            lane = program.instructions[earlier].lane
-            needed[lane] = max(needed[lane], earlier)
-        clock = list(known[latest[i.lane]]) if latest[i.lane] >= 0 else [-1] * lanes
-        waits = []
-        for earlier in sorted((e for e in needed if e >= 0), reverse=True):
-            lane = program.instructions[earlier].lane
-            if lane != i.lane and clock[lane] < earlier:
-                waits.append(earlier)
-                clock = [max(a, b) for a, b in zip(clock, known[earlier], strict=True)]
-        clock[i.lane] = number
+            lane = lane_of[earlier]
+            if lane != own and earlier > clock[lane] and earlier > needed.get(lane, -1):
+                needed[lane] = earlier
+        if needed:
+            waits = []
+            for earlier in sorted(needed.values(), reverse=True):
+                if clock[lane_of[earlier]] < earlier:
+                    waits.append(earlier)
+                    clock = [max(a, b) for a, b in zip(clock, known[earlier], strict=True)]
+            made[number] = i._replace(waits=tuple(waits[::-1]))
+        clock[own] = number
         known.append(tuple(clock))
-        latest[i.lane] = number
-        made.append(i._replace(waits=tuple(sorted(waits))))
+        latest[own] = number
     return replace(program, instructions=tuple(made))
 
 

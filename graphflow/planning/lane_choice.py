@@ -12,7 +12,7 @@ from graphflow.op import Trait
 from graphflow.ops.fused import FUSED
 from graphflow.ops.product_panels import is_split
 from graphflow.planning.cost import Calibration, Machine, node_cost
-from graphflow.planning.liveness import order_problem
+from graphflow.planning.liveness import order_edges
 from graphflow.planning.schedule import Schedule
 from graphflow.subgraph import Subgraph
 from graphflow.types import TensorType
@@ -65,10 +65,10 @@ def choose_lanes(
 
     number = {n: k for k, n in enumerate(schedule.order)}
     head = schedule.commit
-    problem = order_problem(subgraph, schedule.writes)
+    edges = order_edges(subgraph, schedule.writes)
     before: list[tuple[int, ...]] = [()] * len(number)
     for task, node in enumerate(subgraph.nodes):
-        before[number[node]] = tuple([number[subgraph.nodes[b]] for b in problem.before[task]])
+        before[number[node]] = tuple([number[subgraph.nodes[b]] for b in edges[task]])
     costs = _seconds(schedule.order[:head], machine, calibration)
     shared = [_shares_threads(n) for n in schedule.order[:head]]
     # what keeps all threads busy takes as long beside others as alone: only the rest can gain

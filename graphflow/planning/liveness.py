@@ -19,7 +19,7 @@ from graphflow.planning.writes import Write, write_last
 from graphflow.subgraph import Subgraph
 from graphflow.types import STRING, Dim, TensorType
 
-__all__ = ["COPIED_FEED_NBYTES", "DIRECT_RESULT_NBYTES", "REUSED_NBYTES", "order_problem"]
+__all__ = ["COPIED_FEED_NBYTES", "DIRECT_RESULT_NBYTES", "REUSED_NBYTES", "order_edges", "order_problem"]
 
 COPIED_FEED_NBYTES = 16_384
 """Feeds up to this size are copied into planned bytes: then every kernel that reads them is bound in advance."""
@@ -45,9 +45,14 @@ def order_problem(subgraph: Subgraph, writes: Mapping[Node, Write] | None = None
     """
     builder = _Builder(subgraph, write_last(subgraph).writes if writes is None else writes)
     builder.walk()
-    if builder.sizes_vary:
-        builder.keep_sizes_in_order()
     return builder.problem()
+
+
+def order_edges(subgraph: Subgraph, writes: Mapping[Node, Write]) -> tuple[tuple[int, ...], ...]:
+    """For each task of the order problem those that must come before it. O(V + E)."""
+    builder = _Builder(subgraph, writes, edges_only=True)
+    builder.walk()
+    return tuple(builder.before)
 
 
 _NOTHING, _READ, _ASSIGN, _VIEW, _CALL = range(5)
@@ -68,6 +73,7 @@ def _sort(op: Op) -> int:
 class _Builder:
     subgraph: Subgraph
     writes: Mapping[Node, Write]
+    edges_only: bool = False
     before: list[tuple[int, ...]] = field(default_factory=list)
     makes: list[tuple[int, ...]] = field(default_factory=list)
     uses: list[tuple[int, ...]] = field(default_factory=list)
@@ -146,6 +152,15 @@ class _Builder:
                 self._in_order(task, op, earlier)
             made: tuple[int, ...] = ()
             taken: tuple[int, ...] = ()
+            if self.edges_only:
+                if sort == _ASSIGN:
+                    self._after_reads(task, node, earlier)
+                elif sort == _READ:
+                    self._after_write(task, node, earlier)
+                elif sort != _NOTHING and not self.sizes_vary:
+                    self.sizes_vary = any(self._size(t.type) < 0 for t in node.outputs)
+                before.append((*earlier,))
+                continue
             if sort == _CALL or (sort == _VIEW and not self._shows(node)):
                 strided = False
                 for t in node.inputs:
@@ -173,6 +188,8 @@ class _Builder:
             makes.append(made)
             uses.append((*used,))
             reuses.append(taken)
+        if self.sizes_vary:
+            self._keep_sizes_in_order()
 
     # --- edges ---
 
@@ -202,7 +219,7 @@ class _Builder:
             earlier[self.last_write[handle]] = None
         self.last_write[handle] = task
 
-    def keep_sizes_in_order(self) -> None:
+    def _keep_sizes_in_order(self) -> None:
         """What shows sizes that depend on data, or speaks of them, runs in the program's order."""
         last = -1
         for task, node in enumerate(self.subgraph.nodes):

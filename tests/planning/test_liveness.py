@@ -16,9 +16,10 @@ from benchmarks.packing import attention, convolutional, perceptron, recurrent
 from graphflow import lowering
 from graphflow.lowering import compile_subgraph
 from graphflow.planning import liveness
-from graphflow.planning.liveness import order_problem
+from graphflow.planning.liveness import order_edges, order_problem
 from graphflow.planning.order import OrderProblem, live_nbytes, peak_nbytes
 from graphflow.planning.schedule import schedule
+from graphflow.planning.writes import write_last
 from graphflow.program import Kind, Program
 from graphflow.subgraph import Subgraph
 from tests.test_state_programs import SHAPES, _build
@@ -124,6 +125,7 @@ def test_edges_of_state_effects_and_sizes() -> None:
     assert len(unknown) > 1
     assert all(problem.nbytes[b] == 0 for k in unknown for b in problem.makes[k])
     assert all(_precedes(problem, a, b) for a, b in itertools.pairwise(unknown))
+    assert order_edges(subgraph, write_last(subgraph).writes) == problem.before
 
 
 def _held(program: Program) -> list[int]:
@@ -198,6 +200,7 @@ def test_an_order_is_a_legal_one_of_the_problem() -> None:
         problem = order_problem(subgraph)
         n = len(subgraph.nodes)
         assert all(b < k for k, earlier in enumerate(problem.before) for b in earlier)
+        assert order_edges(subgraph, write_last(subgraph).writes) == problem.before
         assert len(problem.before) == len(problem.workspace) == n
         assert all(len(set(used)) == len(used) for used in problem.uses)
         assert all(set(taken) <= set(used) for taken, used in zip(problem.reuses, problem.uses, strict=True))
