@@ -130,8 +130,12 @@ class Node:
         Its types are inferred again where those of the inputs, or the attributes, are others.
         """
         types: list[TensorType] | None = None
-        if attrs is self.attrs and [t.type for t in inputs] == [t.type for t in self.inputs]:
-            types = [t.type for t in self.outputs]
+        if attrs is self.attrs:
+            for new, old in zip(inputs, self.inputs, strict=True):
+                if new.type is not old.type and new.type != old.type:
+                    break
+            else:
+                types = [t.type for t in self.outputs]
         return detached(self, self.op, inputs, attrs, control, types=types)
 
     def run(self, feed_dict: Any = None, session: Any = None) -> None:
@@ -856,7 +860,10 @@ def detached(
             types = op.infer_types([t.type for t in inputs], attrs)
         except GraphflowError as error:
             raise _prefixed(error, op).at(like.place) from error.__cause__
-    node.outputs = tuple([Tensor(node, i, t, -1) for i, t in enumerate(types)])
+    if len(types) == 1:
+        node.outputs = (Tensor(node, 0, types[0], -1),)
+    else:
+        node.outputs = tuple([Tensor(node, i, t, -1) for i, t in enumerate(types)])
     return node
 
 
