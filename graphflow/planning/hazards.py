@@ -124,7 +124,11 @@ class _Bytes:
         if not self._is_placed[s]:
             return [self._single.setdefault(s, _Range(0))]
         slot = self._slots[s]
-        return self._split(slot.device, slot.offset, slot.offset + (slot.nbytes or 0))
+        start, end = slot.offset, slot.offset + (slot.nbytes or 0)
+        whole = self._ranges.get((slot.device, start))
+        if whole is not None and whole.end == end:
+            return (whole,)
+        return self._split(slot.device, start, end)
 
     def _split(self, device: str, start: int, end: int) -> Sequence[_Range]:
         """The ranges that make up [start, end), cut and filled where needed."""
