@@ -103,7 +103,8 @@ class Subgraph:
         """Walk the nodes in order and rebuild what changes.
 
         replace(node, inputs) is given each node with its new inputs; it gives the tensors that take the
-        place of the node's outputs, or None to keep the node (rebuilt only if its inputs changed).
+        place of the node's outputs, or None to keep the node (rebuilt only if its inputs changed). For a
+        tensor of a node that was rebuilt or replaced, what took its place is meant.
         Nodes that `replace` made itself are found by walking back from what it gave.
         rule: the name of the rule that fired last, for the record.
         ops: the only ops that `replace` speaks of, by name, where it does not speak of all.
@@ -123,6 +124,8 @@ class Subgraph:
                         inputs = tuple([new.get(t, t) for t in inputs])
                         break
             replacement = replace(node, inputs) if ops is None or node.op.name in ops else None
+            if replacement is not None and new:
+                replacement = tuple([new.get(t, t) for t in replacement])
             if replacement is not None and watch is not None:
                 if not _watched(watch, node, inputs, replacement, rule() if rule else ""):
                     replacement = None
@@ -139,7 +142,10 @@ class Subgraph:
                 control = tuple([n for n in (moved.get(c, c) for c in control) if n is not None])
             if inputs is not node.inputs or control is not node.control_inputs:
                 fresh = node.rebuilt(inputs, node.attrs, control)
-                new.update(zip(node.outputs, fresh.outputs, strict=True))
+                if len(node.outputs) == 1:
+                    new[node.outputs[0]] = fresh.outputs[0]
+                else:
+                    new.update(zip(node.outputs, fresh.outputs, strict=True))
                 moved[node] = fresh
                 nodes[fresh] = None
             else:

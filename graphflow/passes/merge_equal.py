@@ -33,15 +33,8 @@ def merge_equal(subgraph: Subgraph) -> Subgraph:
         key: tuple[object, ...] = (op.name, node.device, operands)
         if attrs:
             key += tuple([_attr_key(v) for v in attrs.values()])
-        first = seen.get(key)
-        if first is not None:
-            return first.outputs
-        if inputs is not node.inputs:
-            node = node.rebuilt(inputs, node.attrs, ())
-            seen[key] = node
-            return node.outputs
-        seen[key] = node
-        return None
+        first = seen.setdefault(key, node)
+        return None if first is node else first.outputs
 
     return subgraph.rewrite(replace)
 
