@@ -63,6 +63,26 @@ def learn_sizes(old: TensorType, new: TensorType, sizes: dict[str, DimLike]) -> 
                 sizes.setdefault(monomial[0], b)
 
 
+class _Filled:
+    """Types with the sizes that are known so far; what they became is looked up by identity while no more is known."""
+
+    def __init__(self, known: Mapping[str, DimLike]) -> None:
+        self._known = known
+        self._count = len(known)
+        self._found: dict[int, tuple[TensorType, TensorType]] = {}
+
+    def __call__(self, type_: TensorType) -> TensorType:
+        if len(self._known) != self._count:
+            self._count = len(self._known)
+            self._found = {}
+        found = self._found.get(id(type_))
+        if found is None:
+            shape = substitute(type_.shape, self._known)
+            new = type_ if shape == type_.shape else TensorType(type_.dtype, shape)
+            found = self._found[id(type_)] = (type_, new)
+        return found[1]
+
+
 def bind(
     subgraph: Subgraph, types: Sequence[TensorType], sizes: Mapping[str, DimLike]
 ) -> tuple[Subgraph, dict[str, DimLike]]:
@@ -90,6 +110,7 @@ def bind(
     moved: dict[Node, Node] = {}
     nodes = []
     learned: set[tuple[int, int]] = set()  # pairs of types, by identity: very many tensors share theirs
+    filled = _Filled(known)
     for node in subgraph.nodes:
         inputs_of = node.inputs
         for t in inputs_of:
@@ -113,7 +134,7 @@ def bind(
             new[old] = t
             if not old.type.is_static:
                 if not t.type.is_static:  # a sub-graph's results still speak of the outer symbols
-                    t.type = TensorType(t.type.dtype, substitute(t.type.shape, known))
+                    t.type = filled(t.type)
                 pair = id(old.type), id(t.type)
                 if pair not in learned:
                     learned.add(pair)
